@@ -1,0 +1,9 @@
+//! The HTTP interface's types, shared by the relay (`soundport`) and the page (`soundport-web`).
+//!
+//! Only shapes live here: no behaviour, no transport.
+
+mod problem;
+mod source;
+
+pub use problem::Problem;
+pub use source::{Encoding, Format, Source, SourceState};

@@ -1,0 +1,1 @@
+//! Container to relay: RTP packets become Opus frames.

@@ -1,0 +1,9 @@
+//! The sans-IO core of Soundport: machines that take bytes and `now`, and return values.
+//!
+//! No socket, clock, thread, runtime or global random number lives here; `relay/server` drives each machine from a
+//! file of the same name.
+
+mod frame;
+pub mod ingest;
+
+pub use frame::{FrameLength, OpusFrame, SourceId};
