@@ -47,12 +47,12 @@ impl Demo {
             if let Err(error) = self.socket.send_to(packet, self.to) {
                 debug!(%error, "Demo packet not sent");
             }
-            due += DemoSender::PTIME;
+            due += DemoSender::PACKET_TIME;
             let now = Instant::now();
             match due.checked_duration_since(now) {
                 Some(rest) => thread::sleep(rest),
                 // The machine slept or was busy: go on from here, do not catch up in a burst.
-                None if now - due > DemoSender::PTIME * 20 => due = now,
+                None if now - due > DemoSender::PACKET_TIME * 20 => due = now,
                 None => {}
             }
         }
