@@ -1,5 +1,4 @@
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use gloo_events::EventListener;
@@ -55,18 +54,17 @@ impl SourcesHandle {
 pub fn use_sources(base: &Rc<Base>) -> SourcesHandle {
     let sources = use_state_eq(Vec::new);
     let link = use_state_eq(|| Link::Looking);
-    let held = use_mut_ref(BTreeSet::<AttrValue>::new);
+    let held = use_mut_ref(Vec::<AttrValue>::new);
     let shown = use_mut_ref(Vec::<Source>::new);
 
     let hold = use_callback((), {
         let held = Rc::clone(&held);
         move |(id, on), ()| {
             let mut held = held.borrow_mut();
+            held.retain(|held| *held != id);
             if on {
-                held.insert(id)
-            } else {
-                held.remove(&id)
-            };
+                held.push(id);
+            }
         }
     });
     use_effect_with(Rc::clone(base), {
@@ -82,7 +80,7 @@ pub fn use_sources(base: &Rc<Base>) -> SourcesHandle {
 /// Where readings of the list go.
 #[derive(Clone)]
 struct Reader {
-    held: Rc<RefCell<BTreeSet<AttrValue>>>,
+    held: Rc<RefCell<Vec<AttrValue>>>,
     shown: Rc<RefCell<Vec<Source>>>,
     sources: UseStateSetter<Vec<Source>>,
     link: UseStateSetter<Link>,
@@ -116,7 +114,7 @@ impl Reader {
         match answer {
             Ok(fresh) => {
                 let held = self.held.borrow();
-                let merged = merge(&self.shown.borrow(), fresh, |id| held.contains(id));
+                let merged = merge(&self.shown.borrow(), fresh, |id| held.iter().any(|held| held == id));
                 self.shown.replace(merged.clone());
                 self.sources.set(merged);
                 self.link.set(Link::Up);
