@@ -72,6 +72,11 @@ impl Rig {
         self.ingest.sources().map(|source| source.id.to_string()).collect()
     }
 
+    /// Where the sound that came out ends on the timeline, in samples.
+    pub fn end(&self) -> u64 {
+        self.frames.last().map_or(0, |frame| frame.time + (self.frames[1].time - self.frames[0].time))
+    }
+
     fn drain(&mut self, at: Duration) {
         if self.listen {
             let unheard: Vec<SourceId> =
