@@ -44,6 +44,22 @@ fn the_last_sound_fades_out() {
 }
 
 #[test]
+fn the_first_sound_after_a_pause_is_not_clipped() {
+    let mut sender = Sender::new(1);
+    let mut rig = Rig::new();
+    rig.play(addr(FROM), &sender.send(ms(0), ms(1000), &[240], 1));
+    rig.run_until(ms(4000));
+    let before = rig.frames.len();
+    rig.play(addr(FROM), &sender.send(ms(5000), ms(1000), &[240], 1));
+    let sound = ear::decode(&rig.frames);
+    // Opus is 120 samples behind; then it takes a millisecond.
+    let onset = before * 480 + 120 + 48;
+    let envelope = ear::envelope(&sound[onset..], 480);
+    println!("{envelope:.3?}");
+    assert!(envelope[0] > 0.9 * envelope[20], "{:.3} at first, {:.3} later", envelope[0], envelope[20]);
+}
+
+#[test]
 fn short_pauses_many_times_make_no_click() {
     let mut sender = Sender::new(1);
     let mut rig = Rig::new();

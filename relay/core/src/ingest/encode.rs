@@ -23,10 +23,13 @@ pub(crate) struct OpusEncoder {
 
 impl OpusEncoder {
     pub(crate) fn new(bitrate_bps: u32) -> opus::Result<Self> {
+        // At this bitrate both modes are CELT alone: of equal quality, but this one looks ahead 2.5 ms instead of 6.5.
         let mut encoder = Encoder::new(RATE_HZ, Channels::Stereo, Application::LowDelay)?;
         encoder.set_bitrate(Bitrate::Bits(i32::try_from(bitrate_bps).unwrap_or(i32::MAX)))?;
         encoder.set_complexity(COMPLEXITY)?;
+        // Unconstrained, pure tones take half as much again as was asked for.
         encoder.set_vbr(true)?;
+        encoder.set_vbr_constraint(true)?;
         Ok(Self { encoder, begun: false })
     }
 
