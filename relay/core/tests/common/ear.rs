@@ -71,10 +71,10 @@ pub fn clean_step(level: f64, tone_hz: f64) -> f64 {
 pub fn frequency_hz(sound: &[[f32; 2]], ear: usize, about_hz: f64) -> f64 {
     let phase = |from: usize, to: usize| {
         let (mut sine, mut cosine) = (0.0, 0.0);
-        for n in from..to {
+        for (n, sample) in sound.iter().enumerate().take(to).skip(from) {
             let angle = std::f64::consts::TAU * (about_hz * n as f64 / RATE).fract();
-            sine += f64::from(sound[n][ear]) * angle.sin();
-            cosine += f64::from(sound[n][ear]) * angle.cos();
+            sine += f64::from(sample[ear]) * angle.sin();
+            cosine += f64::from(sample[ear]) * angle.cos();
         }
         cosine.atan2(sine)
     };

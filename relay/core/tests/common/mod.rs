@@ -1,4 +1,5 @@
 //! Senders in virtual time, an ingest that hears them, and ears that measure what comes out.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 pub mod ear;
