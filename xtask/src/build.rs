@@ -1,5 +1,6 @@
 //! `cargo xtask build` and `run`: the page, then the relay that carries it.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
@@ -35,9 +36,19 @@ pub(crate) fn run(relay_args: &[OsString]) -> Result<()> {
 }
 
 fn relay(args: &[&str]) -> Result<PathBuf> {
-    let made = step("Building the relay (about 4 minutes the first time)", || executables(args))?;
+    let title = match is_built_once() {
+        true => "Building the relay",
+        false => "Building the relay (about 5 minutes the first time)",
+    };
+    let made = step(title, || executables(args))?;
     let relay = made.into_iter().find(|made| made.package == "soundport" && !made.is_test);
     Ok(relay.context("Cargo built no relay")?.path)
+}
+
+fn is_built_once() -> bool {
+    // This program lies in the target folder's `debug`, the relay in its `release`.
+    let target = env::current_exe().ok().and_then(|own| Some(own.parent()?.parent()?.to_path_buf()));
+    target.is_some_and(|target| target.join("release/soundport").exists())
 }
 
 /// The relay takes this program's place, so that Ctrl-C and signals reach it alone.

@@ -61,6 +61,8 @@ fn trunk(folders: &[PathBuf]) -> Result<Command> {
         .current_dir(workspace::top())
         .env("PATH", path_with(folders)?);
     forget_this_package(&mut command);
+    // An error's trace through Trunk's own functions helps nobody.
+    command.env_remove("RUST_BACKTRACE");
     // Trunk takes NO_COLOR for a yes or no, and refuses the customary 1.
     if env::var_os("NO_COLOR").is_some() {
         command.env("NO_COLOR", "true");

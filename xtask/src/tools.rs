@@ -48,6 +48,11 @@ impl Cache {
         Ok(Self { folder })
     }
 
+    /// Whether this machine has a tool.
+    pub(crate) fn has(&self, tool: &Tool<'_>) -> bool {
+        self.folder_of(tool).join(tool.proof).exists()
+    }
+
     /// The folder of a tool, installed first if this machine has it not. `install` fills the empty folder it is given,
     /// which gets its name only when all is there: one that was interrupted is never taken for a whole one. Clones that
     /// build at the same time wait for each other.
@@ -59,12 +64,12 @@ impl Cache {
         tool: &Tool<'_>,
         install: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        let folder = self.folder.join("tools").join(format!("{}-{}", tool.name, tool.version));
-        if folder.join(tool.proof).exists() {
+        let folder = self.folder_of(tool);
+        if self.has(tool) {
             return Ok(folder);
         }
         let _lock = self.lock()?;
-        if folder.join(tool.proof).exists() {
+        if self.has(tool) {
             return Ok(folder);
         }
         remove(&folder)?;
@@ -82,6 +87,10 @@ impl Cache {
         })
         .with_context(|| format!("{} {} could not be installed", tool.title, tool.version))?;
         Ok(folder)
+    }
+
+    fn folder_of(&self, tool: &Tool<'_>) -> PathBuf {
+        self.folder.join("tools").join(format!("{}-{}", tool.name, tool.version))
     }
 
     /// An empty folder for what is not to stay.

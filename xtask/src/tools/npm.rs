@@ -19,9 +19,6 @@ const AXE_CORE: &str = "4.10.3";
 /// # Errors
 /// When the cache folder cannot be written.
 pub(crate) fn wasm_opt(cache: &Cache) -> Result<Option<PathBuf>> {
-    if find_program("npm").is_none() {
-        return Ok(None);
-    }
     let tool = Tool {
         name: "binaryen",
         version: BINARYEN,
@@ -29,6 +26,9 @@ pub(crate) fn wasm_opt(cache: &Cache) -> Result<Option<PathBuf>> {
         title: "wasm-opt (binaryen)",
         duration: "a few seconds",
     };
+    if find_program("npm").is_none() && !cache.has(&tool) {
+        return Ok(None);
+    }
     let installed = cache.install(&tool, |folder| {
         install("binaryen", BINARYEN, folder)?;
         run_quietly(Command::new(folder.join(tool.proof)).arg("--version"))
