@@ -92,7 +92,7 @@ impl Namespace {
         match wire {
             Wire::Cut => {
                 run(&format!("ip netns exec {router} nft add table ip cut"))?;
-                run(&format!("ip netns exec {router} nft add chain ip cut all {{ type filter hook forward priority 0 ; policy drop ; }}"))
+                run(&format!("ip netns exec {router} nft add chain ip cut pass {{ type filter hook forward priority 0 ; policy drop ; }}"))
             }
             Wire::Up => run(&format!("ip netns exec {router} nft delete table ip cut")),
         }
