@@ -3,7 +3,10 @@
 //! No socket, clock, thread, runtime or global random number lives here; `relay/server` drives each machine from a
 //! file of the same name.
 
+pub mod demo;
+pub mod fanout;
 mod frame;
 pub mod ingest;
+mod rtp;
 
-pub use frame::{FrameLength, OpusFrame, SourceId};
+pub use frame::{FrameLength, OpusFrame, RATE_HZ, SourceId};

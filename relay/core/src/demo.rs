@@ -1,0 +1,230 @@
+//! The demo source: a short piece of music made of sine waves, and the RTP packets that carry it.
+//!
+//! Nothing is stored but the notes that sound: a bell is a handful of decaying oscillators, each one a rotation a sample.
+
+use std::f32::consts::TAU;
+
+/// Samples a second, as everywhere after ingest.
+const RATE: f32 = 48_000.0;
+
+/// Eighth notes a minute.
+const STEP: usize = 12_000;
+
+/// Samples until the piece begins again: 48 steps, 12 s.
+const LOOP: usize = 48 * STEP;
+
+/// How many notes may sound at once; the oldest gives way.
+const MAX_NOTES: usize = 24;
+
+/// Samples in a packet: 5 ms.
+const PACKET: usize = 240;
+
+/// A dynamic payload type (RFC 3551, section 3), the one that PulseAudio uses.
+const PAYLOAD_TYPE: u8 = 127;
+
+/// An endless piece of quiet bells over soft chords, 48 kHz stereo. High notes wander from ear to ear.
+#[derive(Debug)]
+pub struct DemoLoop {
+    position: usize,
+    notes: Vec<Note>,
+}
+
+impl Default for DemoLoop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DemoLoop {
+    /// The piece from its beginning.
+    pub fn new() -> Self {
+        Self { position: 0, notes: Vec::with_capacity(MAX_NOTES) }
+    }
+
+    /// Fills `frames`, left and right, with the sound that follows.
+    pub fn fill(&mut self, frames: &mut [[i16; 2]]) {
+        for frame in frames {
+            if self.position.is_multiple_of(STEP) {
+                self.strike(self.position / STEP);
+            }
+            let mut sum = [0.0; 2];
+            for note in &mut self.notes {
+                note.add_to(&mut sum);
+            }
+            *frame = sum.map(|level| (level * FULL_SCALE).clamp(-32_768.0, 32_767.0) as i16);
+            self.position = (self.position + 1) % LOOP;
+        }
+    }
+
+    fn strike(&mut self, step: usize) {
+        self.notes.retain(|note| note.is_audible());
+        let bar = &BARS[step / 8 % BARS.len()];
+        if step.is_multiple_of(8) {
+            for (i, &key) in bar.chord.iter().enumerate() {
+                let pan = [0.0, -0.45, 0.45][i % 3];
+                self.add(Note::soft(frequency_hz(key), pan));
+            }
+        }
+        if let Some(key) = bar.melody[step % 8] {
+            let pan = if step.is_multiple_of(2) { -0.7 } else { 0.7 };
+            self.add(Note::bell(frequency_hz(key), pan));
+        }
+    }
+
+    fn add(&mut self, note: Note) {
+        if self.notes.len() == MAX_NOTES {
+            self.notes.remove(0);
+        }
+        self.notes.push(note);
+    }
+}
+
+/// Sends the [`DemoLoop`] as a container would: RTP packets with L16 of 5 ms.
+#[derive(Debug)]
+pub struct DemoSender {
+    music: DemoLoop,
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    packet: Vec<u8>,
+}
+
+impl DemoSender {
+    /// A sender with the given SSRC (RFC 3550, section 5.1).
+    pub fn new(ssrc: u32) -> Self {
+        Self {
+            music: DemoLoop::new(),
+            ssrc,
+            sequence: 0,
+            timestamp: 0,
+            packet: Vec::with_capacity(12 + 4 * PACKET),
+        }
+    }
+
+    /// How much sound a packet holds: send one this often.
+    pub const PACKET_TIME: std::time::Duration = std::time::Duration::from_millis(5);
+
+    /// The next packet, ready to be sent.
+    pub fn next_packet(&mut self) -> &[u8] {
+        let mut frames = [[0; 2]; PACKET];
+        self.music.fill(&mut frames);
+        self.packet.clear();
+        self.packet.extend([0x80, PAYLOAD_TYPE]);
+        self.packet.extend(self.sequence.to_be_bytes());
+        self.packet.extend(self.timestamp.to_be_bytes());
+        self.packet.extend(self.ssrc.to_be_bytes());
+        self.packet.extend(frames.as_flattened().iter().flat_map(|sample| sample.to_be_bytes()));
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(PACKET as u32);
+        &self.packet
+    }
+}
+
+/// Eight steps of the piece: a chord at the first, and a melody. Keys are numbered as in MIDI.
+struct Bar {
+    chord: [u8; 3],
+    melody: [Option<u8>; 8],
+}
+
+const fn bar(chord: [u8; 3], melody: [u8; 8]) -> Bar {
+    let mut keys = [None; 8];
+    let mut i = 0;
+    while i < 8 {
+        if melody[i] > 0 {
+            keys[i] = Some(melody[i]);
+        }
+        i += 1;
+    }
+    Bar { chord, melody: keys }
+}
+
+/// Fmaj9, Em7, Dm9, Cmaj7, Dm9, G: 0 is a rest.
+const BARS: [Bar; 6] = [
+    bar([41, 57, 64], [72, 76, 79, 84, 79, 76, 0, 79]),
+    bar([40, 55, 62], [71, 74, 79, 83, 79, 74, 0, 71]),
+    bar([38, 53, 60], [69, 72, 76, 81, 76, 72, 0, 76]),
+    bar([36, 52, 59], [67, 71, 76, 79, 76, 71, 0, 74]),
+    bar([38, 53, 60], [69, 72, 77, 81, 84, 81, 77, 72]),
+    bar([43, 55, 59], [74, 79, 81, 83, 0, 79, 0, 74]),
+];
+
+/// Brings the loudest moment of the piece to about -9 dB of full scale.
+const FULL_SCALE: f32 = 32_768.0;
+
+/// A note: partials that decay, a soft attack, and its place between the ears.
+#[derive(Debug)]
+struct Note {
+    partials: [Partial; 4],
+    left: f32,
+    right: f32,
+    attack: f32,
+    attack_step: f32,
+}
+
+impl Note {
+    fn bell(frequency: f32, pan: f32) -> Self {
+        let partials = [(1.0, 0.085, 0.9), (2.0, 0.030, 0.5), (3.01, 0.012, 0.25), (5.43, 0.005, 0.12)];
+        Self::new(frequency, pan, partials, 0.004)
+    }
+
+    fn soft(frequency: f32, pan: f32) -> Self {
+        let partials = [(1.0, 0.07, 1.1), (1.003, 0.05, 1.1), (2.0, 0.02, 0.8), (3.0, 0.006, 0.5)];
+        Self::new(frequency, pan, partials, 0.06)
+    }
+
+    /// Partials are (multiple of the frequency, level, seconds to fall to 1/e).
+    fn new(frequency: f32, pan: f32, partials: [(f32, f32, f32); 4], attack_secs: f32) -> Self {
+        // Equal power between the ears, and a little less high treble.
+        let angle = (pan + 1.0) * TAU / 8.0;
+        Self {
+            partials: partials
+                .map(|(multiple, level, decay)| Partial::new(frequency * multiple, level, decay)),
+            left: angle.cos(),
+            right: angle.sin(),
+            attack: 0.0,
+            attack_step: 1.0 / (attack_secs * RATE),
+        }
+    }
+
+    fn add_to(&mut self, sum: &mut [f32; 2]) {
+        let level: f32 = self.partials.iter_mut().map(Partial::next).sum();
+        self.attack = (self.attack + self.attack_step).min(1.0);
+        let level = level * self.attack * self.attack * (3.0 - 2.0 * self.attack);
+        sum[0] += level * self.left;
+        sum[1] += level * self.right;
+    }
+
+    /// Half a 16-bit step is not heard.
+    fn is_audible(&self) -> bool {
+        self.attack < 1.0 || self.partials.iter().any(|partial| partial.level() > 1.5e-5)
+    }
+}
+
+/// A decaying sine: a point that turns and shrinks.
+#[derive(Debug)]
+struct Partial {
+    point: [f32; 2],
+    turn: [f32; 2],
+}
+
+impl Partial {
+    fn new(frequency: f32, level: f32, decay_secs: f32) -> Self {
+        let angle = TAU * frequency / RATE;
+        let shrink = (-1.0 / (decay_secs * RATE)).exp();
+        Self { point: [level, 0.0], turn: [angle.cos() * shrink, angle.sin() * shrink] }
+    }
+
+    fn next(&mut self) -> f32 {
+        let ([x, y], [c, s]) = (self.point, self.turn);
+        self.point = [x * c - y * s, x * s + y * c];
+        y
+    }
+
+    fn level(&self) -> f32 {
+        self.point[0].hypot(self.point[1])
+    }
+}
+
+fn frequency_hz(key: u8) -> f32 {
+    440.0 * ((f32::from(key) - 69.0) / 12.0).exp2()
+}

@@ -1,0 +1,144 @@
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::format::{Payload, channels};
+use super::reorder::Held;
+use super::status::SourceFormat;
+use crate::rtp::Packet;
+
+/// How many streams may be under examination at once.
+const MAX_STREAMS: usize = 64;
+
+/// How many packets of each are kept.
+const MAX_PACKETS: usize = 8;
+
+/// A stream that does not convince within this time is forgotten.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A stream of packets: one sender's address and SSRC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct StreamKey {
+    pub(crate) from: SocketAddr,
+    pub(crate) ssrc: u32,
+}
+
+/// Examines streams that no source is known for: two packets in sequence that fit each other make one
+/// (RFC 3550, appendix A.1). Nothing of what came until then is lost.
+#[derive(Debug, Default)]
+pub(crate) struct Probation {
+    /// The longest known first.
+    streams: Vec<Candidate>,
+}
+
+/// A stream under examination.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) key: StreamKey,
+    pub(crate) payload_type: u8,
+    /// When its first packet came.
+    pub(crate) since: Instant,
+    /// When its latest packet came.
+    pub(crate) heard: Instant,
+    /// What it sends, once it is proven.
+    pub(crate) proven: Option<Proven>,
+    /// The latest packets, by time of arrival.
+    pub(crate) packets: Vec<Held>,
+}
+
+/// What two packets in sequence have shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proven {
+    /// The rate, where the payload type says it.
+    pub(crate) rate_hz: Option<u32>,
+    pub(crate) channels: u8,
+}
+
+impl Probation {
+    /// Takes a packet, and returns its stream if that has proven to be one.
+    /// The second value is how many packets were given up for it.
+    pub(crate) fn examine(
+        &mut self,
+        key: StreamKey,
+        packet: &Packet<'_>,
+        now: Instant,
+    ) -> (Option<&Candidate>, u64) {
+        let mut given_up = self.forget_old(now);
+        let known = self.streams.iter().position(|s| s.key == key && s.payload_type == packet.payload_type);
+        let index = known.unwrap_or_else(|| {
+            given_up += self.make_room();
+            self.streams.push(Candidate::new(key, packet.payload_type, now));
+            self.streams.len() - 1
+        });
+        let candidate = &mut self.streams[index];
+        given_up += candidate.take(packet, now);
+        (candidate.proven.is_some().then_some(&*candidate), given_up)
+    }
+
+    /// Takes a proven stream out.
+    pub(crate) fn graduate(&mut self, key: StreamKey) -> Option<Candidate> {
+        let index = self.streams.iter().position(|s| s.key == key && s.proven.is_some())?;
+        Some(self.streams.remove(index))
+    }
+
+    fn forget_old(&mut self, now: Instant) -> u64 {
+        let mut packets = 0;
+        self.streams.retain(|stream| {
+            let fresh = now.saturating_duration_since(stream.heard) < PATIENCE;
+            packets += if fresh { 0 } else { stream.packets.len() as u64 };
+            fresh
+        });
+        packets
+    }
+
+    fn make_room(&mut self) -> u64 {
+        if self.streams.len() < MAX_STREAMS {
+            return 0;
+        }
+        self.streams.remove(0).packets.len() as u64
+    }
+}
+
+impl Candidate {
+    fn new(key: StreamKey, payload_type: u8, now: Instant) -> Self {
+        Self { key, payload_type, since: now, heard: now, proven: None, packets: Vec::new() }
+    }
+
+    /// Returns how many packets were given up.
+    fn take(&mut self, packet: &Packet<'_>, now: Instant) -> u64 {
+        self.heard = now;
+        if self.packets.iter().any(|held| held.sequence == packet.sequence) {
+            return 1;
+        }
+        let mut given_up = 0;
+        if self.packets.len() == MAX_PACKETS {
+            self.packets.remove(0);
+            given_up = 1;
+        }
+        self.packets.push(Held {
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            payload: packet.payload.to_vec(),
+            arrived: now,
+        });
+        self.proven = self.proven.or_else(|| self.prove());
+        given_up
+    }
+
+    fn prove(&self) -> Option<Proven> {
+        let payload = Payload::of_type(self.payload_type)?;
+        self.packets.iter().find_map(|first| {
+            let next = first.sequence.wrapping_add(1);
+            let second = self.packets.iter().find(|held| held.sequence == next)?;
+            let ticks = second.timestamp.wrapping_sub(first.timestamp);
+            match payload {
+                Payload::Fixed(SourceFormat { rate_hz, channels }) => {
+                    let plausible = ticks > 0 && ticks < rate_hz;
+                    plausible.then_some(Proven { rate_hz: Some(rate_hz), channels })
+                }
+                Payload::Dynamic => {
+                    channels(first.payload.len(), ticks).map(|channels| Proven { rate_hz: None, channels })
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,229 @@
+use std::time::{Duration, Instant};
+
+use super::IngestConfig;
+use super::format::RateMeter;
+use super::pcm::{Sample, read_l16};
+use super::probation::Proven;
+use super::reorder::{Held, Place, Reorder};
+use super::sound::{Outlet, Seam, Sound};
+use super::status::SourceFormat;
+use crate::frame::{RATE_HZ, SourceId};
+use crate::rtp::Packet;
+
+/// A hole is filled up to this length; timestamps that say more are not believed.
+const MAX_HOLE: Duration = Duration::from_millis(250);
+
+/// One source's packets: brought into order, read as PCM, holes measured.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    reorder: Reorder,
+    /// The timestamp that the next packet should have.
+    expected: u32,
+    /// A packet far from the others: with its successor it is a new beginning.
+    jump: Option<Held>,
+    format: Option<SourceFormat>,
+    meter: RateMeter,
+    /// What comes next does not belong to what went before.
+    torn: bool,
+    sound: Sound,
+    scratch: Vec<Sample>,
+}
+
+impl Stream {
+    pub(crate) fn new(id: SourceId, config: IngestConfig) -> Self {
+        Self {
+            reorder: Reorder::new(0),
+            expected: 0,
+            jump: None,
+            format: None,
+            meter: RateMeter::new(RATE_HZ, false),
+            torn: false,
+            sound: Sound::new(id, config),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// What the sender sends; none before its first packets.
+    pub(crate) fn format(&self) -> Option<SourceFormat> {
+        self.format
+    }
+
+    /// Sound comes from another sender from now on, whose first packets are here already.
+    pub(crate) fn adopt(&mut self, proven: Proven, mut packets: Vec<Held>, out: &mut Outlet<'_>) {
+        let known = self.format.map_or(RATE_HZ, |format| format.rate_hz);
+        self.meter = RateMeter::new(proven.rate_hz.unwrap_or(known), proven.rate_hz.is_some());
+        let anchor = packets.first().map_or(0, |held| held.sequence);
+        packets.sort_by_key(|held| held.sequence.wrapping_sub(anchor).wrapping_add(1 << 15));
+        let Some(first) = packets.first() else {
+            return;
+        };
+        self.flush(out);
+        if self.sound.is_paused(first.arrived) {
+            self.sound.pause(out);
+        }
+        self.set_format(
+            SourceFormat { rate_hz: proven.rate_hz.unwrap_or(known), channels: proven.channels },
+            out,
+        );
+        self.restart(first.sequence, first.timestamp);
+        packets.into_iter().for_each(|packet| self.take(packet, out));
+    }
+
+    /// Takes a packet as it comes. One that is the next is heard before this returns.
+    pub(crate) fn receive(&mut self, packet: &Packet<'_>, now: Instant, out: &mut Outlet<'_>) {
+        let mut place = self.reorder.place(packet.sequence);
+        if self.sound.is_paused(now) && matches!(place, Place::Next | Place::Ahead | Place::Far) {
+            self.flush(out);
+            self.sound.pause(out);
+            self.restart(packet.sequence, packet.timestamp);
+            place = Place::Next;
+        }
+        if place == Place::Next {
+            self.jump = None;
+            self.reorder.advance();
+            self.play(packet.timestamp, packet.payload, 0, now, out);
+            if let Some(rate_hz) = self.meter.observe(packet.timestamp, now) {
+                self.set_format(
+                    SourceFormat { rate_hz, channels: self.format.map_or(2, |f| f.channels) },
+                    out,
+                );
+            }
+            self.play_held(out);
+            return;
+        }
+        let packet = Held {
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            payload: packet.payload.to_vec(),
+            arrived: now,
+        };
+        self.take(packet, out);
+    }
+
+    /// Gives up what is missing for too long, and pauses the sound when nothing comes.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outlet<'_>) {
+        while self.reorder.deadline().is_some_and(|deadline| deadline <= now) {
+            self.give_up(out);
+        }
+        if self.sound.poll_timeout().is_some_and(|pause| pause <= now) {
+            self.sound.pause(out);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.reorder.deadline().into_iter().chain(self.sound.poll_timeout()).min()
+    }
+
+    /// The encoder lives while somebody listens.
+    pub(crate) fn set_heard(&mut self, heard: bool) {
+        self.sound.set_heard(heard);
+    }
+
+    fn take(&mut self, packet: Held, out: &mut Outlet<'_>) {
+        match self.reorder.place(packet.sequence) {
+            Place::Next => {
+                self.reorder.advance();
+                self.play(packet.timestamp, &packet.payload, 0, packet.arrived, out);
+                self.play_held(out);
+            }
+            Place::Ahead => {
+                self.reorder.hold(packet);
+                while self.reorder.is_full() {
+                    self.give_up(out);
+                }
+            }
+            Place::Late => {
+                self.reorder.note_late(packet.sequence);
+                out.counters.late += 1;
+            }
+            Place::Duplicate => out.counters.duplicate += 1,
+            Place::Far => self.jump(packet, out),
+        }
+    }
+
+    /// Two packets in sequence, far from the others: the sender began anew.
+    fn jump(&mut self, packet: Held, out: &mut Outlet<'_>) {
+        let follows =
+            self.jump.as_ref().is_some_and(|first| first.sequence.wrapping_add(1) == packet.sequence);
+        let first = self.jump.replace(packet);
+        if !follows {
+            out.counters.stray += u64::from(first.is_some());
+            return;
+        }
+        let (Some(first), Some(second)) = (first, self.jump.take()) else {
+            return;
+        };
+        out.counters.resynced += 1;
+        self.flush(out);
+        self.restart(first.sequence, first.timestamp);
+        self.take(first, out);
+        self.take(second, out);
+    }
+
+    /// Whatever comes next follows what was, without a hole and without a click.
+    fn restart(&mut self, sequence: u16, timestamp: u32) {
+        self.reorder.restart(sequence);
+        self.expected = timestamp;
+        self.jump = None;
+        self.meter.interrupt();
+        self.torn = true;
+    }
+
+    fn flush(&mut self, out: &mut Outlet<'_>) {
+        while self.reorder.deadline().is_some() {
+            self.give_up(out);
+        }
+    }
+
+    fn give_up(&mut self, out: &mut Outlet<'_>) {
+        let lost = self.reorder.give_up();
+        out.counters.lost += u64::from(lost);
+        if let Some(held) = self.reorder.pop() {
+            self.play(held.timestamp, &held.payload, lost, held.arrived, out);
+        }
+        self.play_held(out);
+    }
+
+    fn play_held(&mut self, out: &mut Outlet<'_>) {
+        while let Some(held) = self.reorder.pop() {
+            self.play(held.timestamp, &held.payload, 0, held.arrived, out);
+        }
+    }
+
+    /// A packet's turn has come; the `lost` ones before it never came.
+    fn play(&mut self, timestamp: u32, payload: &[u8], lost: u16, arrived: Instant, out: &mut Outlet<'_>) {
+        let Some(SourceFormat { rate_hz, channels }) = self.format else {
+            return;
+        };
+        let mut sound = std::mem::take(&mut self.scratch);
+        read_l16(payload, channels, &mut sound);
+        out.counters.trimmed += u64::from(!payload.len().is_multiple_of(2 * usize::from(channels)));
+        out.counters.malformed += u64::from(sound.is_empty());
+        let seam = self.seam(timestamp, lost, rate_hz, out);
+        // A payload is at most a datagram long.
+        self.expected = timestamp.wrapping_add(sound.len() as u32);
+        self.sound.hear(seam, &mut sound, arrived, out);
+        self.scratch = sound;
+    }
+
+    /// Timestamps measure holes, but only where packets are missing: a jump without loss is followed as it is.
+    fn seam(&mut self, timestamp: u32, lost: u16, rate_hz: u32, out: &mut Outlet<'_>) -> Seam {
+        let torn = std::mem::take(&mut self.torn);
+        let hole = timestamp.wrapping_sub(self.expected);
+        if lost > 0 {
+            let longest = u64::from(rate_hz) * MAX_HOLE.as_millis() as u64 / 1000;
+            let believed = u64::from(hole) <= longest;
+            return Seam::Hole(if believed { hole as usize } else { 0 });
+        }
+        if hole != 0 {
+            out.counters.resynced += 1;
+            self.meter.interrupt();
+        }
+        if torn { Seam::Hole(0) } else { Seam::None }
+    }
+
+    fn set_format(&mut self, format: SourceFormat, out: &mut Outlet<'_>) {
+        self.sound.set_rate(format.rate_hz, out);
+        self.format = Some(format);
+    }
+}
