@@ -22,8 +22,8 @@ use str0m::IceCreds;
 use thiserror::Error;
 use tracing::trace;
 
-pub use self::offer::{Credentials, OfferError};
 use self::offer::Offer;
+pub use self::offer::{Credentials, OfferError};
 use self::peer::{Engine, Peer, Verdict};
 use crate::frame::{FrameLength, OpusFrame, SourceId};
 
@@ -198,9 +198,8 @@ impl Fanout {
 
     /// Handles one datagram from the media socket. What nobody knows is dropped and counted.
     pub fn handle_datagram(&mut self, datagram: &Incoming<'_>, now: Instant, out: &mut Vec<Transmit>) {
-        let Some((index, peer)) = self
-            .index_of(datagram)
-            .and_then(|index| Some((index, self.peers.get_mut(index)?)))
+        let Some((index, peer)) =
+            self.index_of(datagram).and_then(|index| Some((index, self.peers.get_mut(index)?)))
         else {
             self.drop_datagram(datagram);
             return;

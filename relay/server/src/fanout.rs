@@ -11,7 +11,8 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_core::OpusFrame;
 use soundport_core::fanout::{
-    Connect, ConnectError, Credentials, Fanout, FanoutEvent, Incoming, OfferError, Session, SessionId, Transmit,
+    Connect, ConnectError, Credentials, Fanout, FanoutEvent, Incoming, OfferError, Session, SessionId,
+    Transmit,
 };
 use tokio::sync::oneshot;
 use tracing::{debug, error};
@@ -198,7 +199,9 @@ impl Driver {
                 drop(reply.send(self.fanout.restart(id, remote, now, &mut self.out)));
             }
             Command::Session(id, reply) => drop(reply.send(self.fanout.session(id))),
-            Command::Disconnect(id, reply) => drop(reply.send(self.fanout.disconnect(id, now, &mut self.out))),
+            Command::Disconnect(id, reply) => {
+                drop(reply.send(self.fanout.disconnect(id, now, &mut self.out)))
+            }
         }
     }
 

@@ -164,12 +164,8 @@ impl Peer {
     ) -> Verdict {
         let Some(candidate) = self.candidate_for(datagram.to) else { return Verdict::Dropped };
         let Ok(contents) = DatagramRecv::try_from(datagram.bytes) else { return Verdict::Dropped };
-        let receive = Receive {
-            proto: Protocol::Udp,
-            source: datagram.from.0,
-            destination: candidate,
-            contents,
-        };
+        let receive =
+            Receive { proto: Protocol::Udp, source: datagram.from.0, destination: candidate, contents };
         let input = Input::Receive(now, receive);
         if !self.rtc.accepts(&input) {
             return Verdict::Dropped;
@@ -186,7 +182,13 @@ impl Peer {
     }
 
     /// Sends one frame, if the connection is up.
-    pub(super) fn handle_frame(&mut self, frame: &OpusFrame, length: u64, now: Instant, out: &mut Vec<Transmit>) {
+    pub(super) fn handle_frame(
+        &mut self,
+        frame: &OpusFrame,
+        length: u64,
+        now: Instant,
+        out: &mut Vec<Transmit>,
+    ) {
         if !self.connected {
             return;
         }
