@@ -4,9 +4,9 @@
 //! file of the same name.
 
 pub mod demo;
+pub mod fanout;
 mod frame;
 pub mod ingest;
 mod rtp;
 
-pub use frame::RATE_HZ;
-pub use frame::{FrameLength, OpusFrame, SourceId};
+pub use frame::{FrameLength, OpusFrame, RATE_HZ, SourceId};

@@ -1,0 +1,88 @@
+//! The SDP answer that a listener gets: str0m's, with the offer's rejected sections put back, all of the relay's
+//! candidates in the accepted one, and stereo asked for.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use str0m::IceCreds;
+
+use super::offer::{Offer, Section};
+
+/// Opus as it is sent: stereo in both directions of the description, or Chrome and Safari play mono
+/// (RFC 7587, section 6.1).
+const FORMAT_PARAMETERS: &str = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1";
+
+/// Weaves `engine`, str0m's answer to [`Offer::narrowed`], into an answer to the offer as it came.
+pub(super) fn weave(offer: &Offer, engine: &str, candidates: &[SocketAddr]) -> String {
+    let (session, media) = split(engine);
+    let mut sdp = String::with_capacity(1024);
+    for line in session.filter(|line| offer.bundled || !line.starts_with("a=group:")) {
+        push(&mut sdp, line);
+    }
+    for section in &offer.sections {
+        match section {
+            Section::Accepted => accepted(&mut sdp, offer, media, candidates),
+            Section::Rejected { media, proto, formats, mid } => {
+                rejected(&mut sdp, media, proto, formats, mid.as_deref());
+            }
+        }
+    }
+    sdp
+}
+
+/// The answer to an ICE restart: an SDP fragment (RFC 8840, section 9) with the relay's new credentials.
+pub(super) fn fragment(offer: &Offer, credentials: &IceCreds, candidates: &[SocketAddr]) -> String {
+    let mut sdp = String::with_capacity(512);
+    push(&mut sdp, "a=ice-lite");
+    push(&mut sdp, &format!("a=ice-ufrag:{}", credentials.ufrag));
+    push(&mut sdp, &format!("a=ice-pwd:{}", credentials.pass));
+    push(&mut sdp, &format!("m=audio 9 UDP/TLS/RTP/SAVPF {}", offer.payload_type()));
+    push(&mut sdp, &format!("a=mid:{}", offer.mid().unwrap_or("0")));
+    push_candidates(&mut sdp, candidates);
+    sdp
+}
+
+fn split(engine: &str) -> (impl Iterator<Item = &str>, &str) {
+    let cut = engine.find("m=audio").unwrap_or(engine.len());
+    (engine[..cut].lines(), &engine[cut..])
+}
+
+fn accepted(sdp: &mut String, offer: &Offer, media: &str, candidates: &[SocketAddr]) {
+    let fmtp = format!("a=fmtp:{} ", offer.payload_type());
+    for line in media.lines() {
+        let replaced = line.starts_with("a=candidate:")
+            || line.starts_with("a=end-of-candidates")
+            || line.starts_with(&fmtp)
+            || (line.starts_with("a=mid:") && offer.mid().is_none());
+        if !replaced {
+            push(sdp, line);
+        }
+    }
+    push(sdp, &format!("{fmtp}{FORMAT_PARAMETERS}"));
+    push_candidates(sdp, candidates);
+}
+
+/// Rejects a section: the same m-line with port 0 (RFC 3264, section 6).
+fn rejected(sdp: &mut String, media: &str, proto: &str, formats: &str, mid: Option<&str>) {
+    push(sdp, &format!("m={media} 0 {proto} {formats}"));
+    push(sdp, "c=IN IP4 0.0.0.0");
+    if let Some(mid) = mid {
+        push(sdp, &format!("a=mid:{mid}"));
+    }
+    push(sdp, "a=inactive");
+}
+
+fn push_candidates(sdp: &mut String, candidates: &[SocketAddr]) {
+    for (index, address) in candidates.iter().enumerate() {
+        // RFC 8445, section 5.1.2.1: type preference of a host candidate, then our order, then component 1.
+        let priority = (126 << 24) | ((0xffff - index) << 8) | 255;
+        let (ip, port) = (address.ip(), address.port());
+        push(sdp, &format!("a=candidate:{} 1 udp {priority} {ip} {port} typ host", index + 1));
+    }
+    push(sdp, "a=end-of-candidates");
+}
+
+fn push(sdp: &mut String, line: &str) {
+    // Writing to a String cannot fail.
+    let _ = write!(sdp, "{line}\r\n");
+}

@@ -1,0 +1,179 @@
+//! What a listener's SDP offer says that matters here.
+//!
+//! An offer may hold video, data, several audio sections, candidates and extensions. Only one thing is ever accepted:
+//! Opus in one audio section. So the offer is read into [`Offer`], and str0m is handed a fresh one with just that
+//! section; [`super::answer`] puts the rejected ones back.
+
+use sdp_types::{Attribute, Media, Session};
+use thiserror::Error;
+
+/// An offer that can be answered.
+#[derive(Debug, Clone)]
+pub(super) struct Offer {
+    /// The ICE username fragment and password of the offerer.
+    pub(super) credentials: Credentials,
+    /// The m-line that is accepted, and those that are not, in the offer's order.
+    pub(super) sections: Vec<Section>,
+    /// Whether the offer bundles (RFC 9143).
+    pub(super) bundled: bool,
+    fingerprint: String,
+    setup: String,
+    mid: Option<String>,
+    mid_extension: Option<String>,
+    payload_type: u8,
+    format_parameters: Option<String>,
+}
+
+/// ICE credentials of the other side (RFC 8445, section 5.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The username fragment.
+    pub ufrag: String,
+    /// The password.
+    pub password: String,
+}
+
+/// One m-line of an offer.
+#[derive(Debug, Clone)]
+pub(super) enum Section {
+    /// The audio section that is answered.
+    Accepted,
+    /// A section that is rejected: its m-line with port 0, and its MID.
+    Rejected { media: String, proto: String, formats: String, mid: Option<String> },
+}
+
+/// Why an offer cannot be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OfferError {
+    /// Not SDP (RFC 8866).
+    #[error("the offer is not valid SDP: {0}")]
+    Malformed(String),
+    /// SDP without something that WebRTC needs.
+    #[error("the offer lacks {0}")]
+    Incomplete(&'static str),
+    /// No audio section that could receive Opus.
+    #[error("the offer has no audio section that receives Opus (a=recvonly, opus/48000/2)")]
+    NoOpus,
+    /// The WebRTC engine refused it.
+    #[error("the offer cannot be answered: {0}")]
+    Refused(String),
+}
+
+impl Offer {
+    /// Reads an SDP offer (RFC 9429, section 5.2.1).
+    pub(super) fn parse(sdp: &str) -> Result<Self, OfferError> {
+        let session =
+            Session::parse(sdp.as_bytes()).map_err(|error| OfferError::Malformed(error.to_string()))?;
+        let accepted = session.medias.iter().position(hears_opus).ok_or(OfferError::NoOpus)?;
+        let audio = &session.medias[accepted];
+        let (payload_type, format_parameters) = opus(audio).ok_or(OfferError::NoOpus)?;
+        let transport = |name| transport_attribute(&session, audio, name);
+
+        Ok(Self {
+            credentials: Credentials {
+                ufrag: transport("ice-ufrag").ok_or(OfferError::Incomplete("a=ice-ufrag"))?,
+                password: transport("ice-pwd").ok_or(OfferError::Incomplete("a=ice-pwd"))?,
+            },
+            sections: session.medias.iter().enumerate().map(|(i, m)| section(m, i == accepted)).collect(),
+            bundled: session.attributes.iter().any(is_bundle),
+            fingerprint: transport("fingerprint").ok_or(OfferError::Incomplete("a=fingerprint"))?,
+            setup: transport("setup").unwrap_or_else(|| "actpass".into()),
+            mid: value(&audio.attributes, "mid").map(str::to_owned),
+            mid_extension: mid_extension(audio),
+            payload_type,
+            format_parameters,
+        })
+    }
+
+    /// The same offer after an ICE restart.
+    pub(super) fn with_credentials(self, credentials: Credentials) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// The accepted section's MID, if the offer gives it one.
+    pub(super) fn mid(&self) -> Option<&str> {
+        self.mid.as_deref()
+    }
+
+    /// The payload type that the offer gives to Opus.
+    pub(super) fn payload_type(&self) -> u8 {
+        self.payload_type
+    }
+
+    /// The offer reduced to its one accepted section, as str0m is to see it.
+    pub(super) fn narrowed(&self) -> String {
+        let mid = self.mid().unwrap_or("0");
+        let pt = self.payload_type;
+        let mut sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {mid}\r\n\
+             m=audio 9 UDP/TLS/RTP/SAVPF {pt}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n\
+             a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:{}\r\na=setup:{}\r\n\
+             a=recvonly\r\na=rtcp-mux\r\na=rtpmap:{pt} opus/48000/2\r\n",
+            self.credentials.ufrag, self.credentials.password, self.fingerprint, self.setup
+        );
+        if let Some(parameters) = &self.format_parameters {
+            sdp.push_str(&format!("a=fmtp:{pt} {parameters}\r\n"));
+        }
+        if let Some(extension) = &self.mid_extension {
+            sdp.push_str(&format!("a=extmap:{extension}\r\n"));
+        }
+        sdp
+    }
+}
+
+fn section(media: &Media, accepted: bool) -> Section {
+    if accepted {
+        return Section::Accepted;
+    }
+    Section::Rejected {
+        media: media.media.clone(),
+        proto: media.proto.clone(),
+        formats: media.fmt.clone(),
+        mid: value(&media.attributes, "mid").map(str::to_owned),
+    }
+}
+
+fn hears_opus(media: &Media) -> bool {
+    let receives = !media.has_attribute("sendonly") && !media.has_attribute("inactive");
+    // A bundle-only section has port 0 and is meant all the same (RFC 9143, section 6).
+    let offered = media.port != 0 || media.has_attribute("bundle-only");
+    media.media == "audio" && receives && offered && opus(media).is_some()
+}
+
+/// Opus' payload type (RFC 7587, section 7) and its format parameters.
+fn opus(media: &Media) -> Option<(u8, Option<String>)> {
+    let pt = values(&media.attributes, "rtpmap").find_map(|rtpmap| {
+        let (pt, encoding) = rtpmap.split_once(' ')?;
+        encoding.trim().eq_ignore_ascii_case("opus/48000/2").then_some(pt)
+    })?;
+    let parameters = values(&media.attributes, "fmtp").find_map(|fmtp| {
+        let (of, parameters) = fmtp.split_once(' ')?;
+        (of == pt).then(|| parameters.to_owned())
+    });
+    Some((pt.parse().ok().filter(|pt| *pt < 128)?, parameters))
+}
+
+/// An attribute of the transport: of the section, of the session, or of the section that a bundle hangs on
+/// (RFC 9143, section 7.1.3: bundle-only sections carry none of their own).
+fn transport_attribute(session: &Session, audio: &Media, name: &str) -> Option<String> {
+    let bundle = session.medias.iter().find_map(|media| value(&media.attributes, name));
+    let found = value(&audio.attributes, name).or_else(|| value(&session.attributes, name)).or(bundle);
+    found.filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+fn mid_extension(audio: &Media) -> Option<String> {
+    const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+    values(&audio.attributes, "extmap").find(|extmap| extmap.split(' ').nth(1) == Some(MID)).map(str::to_owned)
+}
+
+fn is_bundle(attribute: &Attribute) -> bool {
+    attribute.attribute == "group" && attribute.value.as_deref().is_some_and(|v| v.starts_with("BUNDLE"))
+}
+
+fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+    values(attributes, name).next()
+}
+
+fn values<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterator<Item = &'a str> {
+    attributes.iter().filter(move |a| a.attribute == name).filter_map(|a| a.value.as_deref()).map(str::trim)
+}

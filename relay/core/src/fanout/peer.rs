@@ -1,0 +1,332 @@
+//! One listener's WebRTC connection: the only owner of str0m's [`Rtc`].
+//!
+//! str0m asks that every mutation be followed by draining its output; each method here ends drained.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::change::SdpOffer;
+use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
+use str0m::media::{Frequency, MediaTime, Mid, Pt};
+use str0m::net::{DatagramRecv, Protocol, Receive};
+use str0m::rtp::{Extension, ExtensionMap};
+use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
+use tracing::debug;
+
+use super::offer::{Credentials, Offer, OfferError};
+use super::{Incoming, LocalAddr, PeerAddr, SessionId, Transmit, answer};
+use crate::frame::{OpusFrame, SourceId};
+
+/// A peer from which nothing has come for this long is gone. Browsers check consent every 2.5 to 5 s (RFC 7675).
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// The ways that a peer may have checked: more than any host has interfaces, and a bound on what a stranger can fill.
+const MAX_PATHS: usize = 16;
+
+/// str0m keeps sent packets for retransmission, which Opus never asks for: keep next to none.
+const RETRANSMISSION_CACHE: usize = 2;
+
+/// What all peers share.
+pub(super) struct Engine {
+    crypto: Arc<CryptoProvider>,
+    certificate: DtlsCert,
+}
+
+impl Engine {
+    /// Mints the DTLS certificate. None if the crypto provider cannot.
+    pub(super) fn new() -> Option<Self> {
+        let crypto = Arc::new(super::dtls::crypto_provider());
+        let certificate = crypto.dtls_provider.generate_certificate()?;
+        Some(Self { crypto, certificate })
+    }
+
+    fn rtc(&self, local: IceCreds, now: Instant) -> Rtc {
+        let mut extensions = ExtensionMap::empty();
+        extensions.set(1, Extension::RtpMid);
+        RtcConfig::new()
+            .set_crypto_provider(self.crypto.clone())
+            .set_dtls_cert(self.certificate.clone())
+            // DTLS 1.3 costs seven times the media's encryption, for nothing that a listener would notice.
+            .set_dtls_version(DtlsVersion::Dtls12)
+            .set_ice_lite(true)
+            .set_local_ice_credentials(local)
+            .clear_codecs()
+            .enable_opus(true, false)
+            // Transport-wide congestion control would make browsers send 16 packets a second.
+            .set_extension_map(extensions)
+            .set_send_buffer_audio(RETRANSMISSION_CACHE)
+            .build(now)
+    }
+}
+
+/// A listener's connection.
+pub(super) struct Peer {
+    rtc: Rtc,
+    session: SessionId,
+    source: SourceId,
+    offer: Offer,
+    candidates: Vec<SocketAddr>,
+    media: (Mid, Pt),
+    /// Where the peer's checks came from and to. The first is not special: str0m nominates.
+    paths: Vec<Path>,
+    /// RTP timestamp of the source's time zero: random, as RFC 3550, section 5.1, asks.
+    timestamp_base: u32,
+    /// Where the next frame is expected on the source's timeline.
+    next_time: Option<u64>,
+    last_heard: Instant,
+    deadline: Instant,
+    connected: bool,
+}
+
+/// A pair of addresses that a verified STUN check has used.
+struct Path {
+    remote: PeerAddr,
+    /// The relay's address as the peer knows it.
+    candidate: SocketAddr,
+    /// The relay's address as its host knows it.
+    local: LocalAddr,
+}
+
+/// What a peer's datagram turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Handled; and if it was a verified check from a new address, that address is now this peer's.
+    Handled { new_address: bool },
+    /// Not for this peer, or not understood.
+    Dropped,
+}
+
+impl Peer {
+    /// Answers `offer`. Returns the peer and its SDP answer.
+    pub(super) fn accept(
+        engine: &Engine,
+        session: SessionId,
+        source: SourceId,
+        offer: Offer,
+        candidates: Vec<SocketAddr>,
+        local: IceCreds,
+        timestamp_base: u32,
+        now: Instant,
+    ) -> Result<(Self, String), OfferError> {
+        let mut rtc = engine.rtc(local, now);
+        for address in &candidates {
+            match Candidate::host(*address, "udp") {
+                Ok(candidate) => drop(rtc.add_local_candidate(candidate)),
+                Err(error) => debug!(%address, %error, "Address is no candidate"),
+            }
+        }
+        let engine_answer = answer_offer(&mut rtc, &offer)?;
+        let media = negotiated(&rtc, &offer).ok_or(OfferError::NoOpus)?;
+        let sdp = answer::weave(&offer, &engine_answer, &candidates);
+        let peer = Self {
+            rtc,
+            session,
+            source,
+            offer,
+            candidates,
+            media,
+            paths: Vec::new(),
+            timestamp_base,
+            next_time: None,
+            last_heard: now,
+            deadline: now,
+            connected: false,
+        };
+        Ok((peer, sdp))
+    }
+
+    /// Restarts ICE (RFC 8445, section 9) with the other side's new credentials and ours. The sound goes on by the old
+    /// way until a check arrives on a new one. Returns the SDP fragment that answers.
+    pub(super) fn restart(
+        &mut self,
+        remote: Credentials,
+        local: IceCreds,
+        now: Instant,
+        out: &mut Vec<Transmit>,
+    ) -> Result<String, OfferError> {
+        let offer = self.offer.clone().with_credentials(remote);
+        answer_offer(&mut self.rtc, &offer)?;
+        self.offer = offer;
+        // str0m drew credentials of its own; ours name this peer's index.
+        self.rtc.direct_api().set_local_ice_credentials(local.clone());
+        self.last_heard = now;
+        self.advance(now, out);
+        Ok(answer::fragment(&self.offer, &local, &self.candidates))
+    }
+
+    /// Handles one datagram that came for this peer.
+    pub(super) fn handle_datagram(
+        &mut self,
+        datagram: &Incoming<'_>,
+        now: Instant,
+        out: &mut Vec<Transmit>,
+    ) -> Verdict {
+        let Some(candidate) = self.candidate_for(datagram.to) else { return Verdict::Dropped };
+        let Ok(contents) = DatagramRecv::try_from(datagram.bytes) else { return Verdict::Dropped };
+        let receive = Receive {
+            proto: Protocol::Udp,
+            source: datagram.from.0,
+            destination: candidate,
+            contents,
+        };
+        let input = Input::Receive(now, receive);
+        if !self.rtc.accepts(&input) {
+            return Verdict::Dropped;
+        }
+        // Accepted means: a check with the right password, or from an address that has made one.
+        let new_address = self.learn(datagram, candidate);
+        self.last_heard = now;
+        if let Err(error) = self.rtc.handle_input(input) {
+            debug!(session = %self.session, %error, "Session failed");
+            self.rtc.disconnect();
+        }
+        self.drain(out);
+        Verdict::Handled { new_address }
+    }
+
+    /// Sends one frame, if the connection is up.
+    pub(super) fn handle_frame(&mut self, frame: &OpusFrame, length: u64, now: Instant, out: &mut Vec<Transmit>) {
+        if !self.connected {
+            return;
+        }
+        let (mid, pt) = self.media;
+        let Some(writer) = self.rtc.writer(mid) else { return };
+        let time = frame.time.wrapping_add(u64::from(self.timestamp_base));
+        let after_pause = self.next_time.replace(frame.time + length) != Some(frame.time);
+        let written = writer.start_of_talkspurt(after_pause).write(
+            pt,
+            now,
+            MediaTime::new(time, Frequency::FORTY_EIGHT_KHZ),
+            frame.data.clone(),
+        );
+        if let Err(error) = written {
+            debug!(session = %self.session, %error, "Session failed");
+            self.rtc.disconnect();
+        }
+        self.advance(now, out);
+    }
+
+    /// Moves the connection's clock. Call when [`Peer::deadline`] has come.
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+        if now.saturating_duration_since(self.last_heard) >= SILENCE {
+            debug!(session = %self.session, "Session fell silent");
+            self.rtc.disconnect();
+        }
+        self.advance(now, out);
+    }
+
+    /// Says goodbye (RTCP BYE and DTLS close_notify).
+    pub(super) fn close(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+        if let Err(error) = self.rtc.close() {
+            debug!(session = %self.session, %error, "Session did not close cleanly");
+        }
+        self.advance(now, out);
+    }
+
+    /// When [`Peer::handle_timeout`] is due.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline.min(self.last_heard + SILENCE)
+    }
+
+    /// False once the connection is over, by whichever side.
+    pub(super) fn is_alive(&self) -> bool {
+        self.rtc.is_alive()
+    }
+
+    /// The source that is listened to.
+    pub(super) fn source(&self) -> &SourceId {
+        &self.source
+    }
+
+    /// The session's name.
+    pub(super) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The other side's ICE credentials.
+    pub(super) fn remote_credentials(&self) -> &Credentials {
+        &self.offer.credentials
+    }
+
+    /// The relay's username fragment towards this peer.
+    pub(super) fn ufrag(&mut self) -> String {
+        self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    /// The addresses that this peer's packets come from.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = PeerAddr> {
+        self.paths.iter().map(|path| path.remote)
+    }
+
+    /// The candidate that a packet to `local` was meant for: itself, or where addresses are translated on the way the
+    /// first of its family, for str0m drops what is sent to none of its candidates.
+    fn candidate_for(&self, local: LocalAddr) -> Option<SocketAddr> {
+        let same_family = |candidate: &&SocketAddr| candidate.is_ipv4() == local.0.is_ipv4();
+        let exact = self.candidates.iter().find(|candidate| **candidate == local.0);
+        exact.or_else(|| self.candidates.iter().find(same_family)).copied()
+    }
+
+    fn learn(&mut self, datagram: &Incoming<'_>, candidate: SocketAddr) -> bool {
+        let known = |path: &&mut Path| path.remote == datagram.from && path.candidate == candidate;
+        if let Some(path) = self.paths.iter_mut().find(known) {
+            path.local = datagram.to;
+            return false;
+        }
+        if self.paths.len() == MAX_PATHS {
+            return false;
+        }
+        let new_address = self.paths.iter().all(|path| path.remote != datagram.from);
+        self.paths.push(Path { remote: datagram.from, candidate, local: datagram.to });
+        new_address
+    }
+
+    fn advance(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+            debug!(session = %self.session, %error, "Session failed");
+            self.rtc.disconnect();
+        }
+        self.drain(out);
+    }
+
+    fn drain(&mut self, out: &mut Vec<Transmit>) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(deadline)) => {
+                    self.deadline = deadline;
+                    return;
+                }
+                Ok(Output::Transmit(transmit)) => {
+                    let to = PeerAddr(transmit.destination);
+                    let on = |path: &&Path| path.remote == to && path.candidate == transmit.source;
+                    let from = self.paths.iter().find(on).map(|path| path.local);
+                    out.push(Transmit { from, to, bytes: transmit.contents.into() });
+                }
+                Ok(Output::Event(Event::Connected)) => {
+                    debug!(session = %self.session, source = %self.source, "Session connected");
+                    self.connected = true;
+                }
+                Ok(Output::Event(_)) => {}
+                Err(error) => {
+                    debug!(session = %self.session, %error, "Session failed");
+                    self.rtc.disconnect();
+                }
+            }
+        }
+    }
+}
+
+fn answer_offer(rtc: &mut Rtc, offer: &Offer) -> Result<String, OfferError> {
+    let refused = |error: &dyn std::fmt::Display| OfferError::Refused(error.to_string());
+    let narrowed = SdpOffer::from_sdp_string(&offer.narrowed()).map_err(|error| refused(&error))?;
+    let answer = rtc.sdp_api().accept_offer(narrowed).map_err(|error| refused(&error))?;
+    Ok(answer.to_sdp_string())
+}
+
+/// The media and payload type under which str0m sends Opus.
+fn negotiated(rtc: &Rtc, offer: &Offer) -> Option<(Mid, Pt)> {
+    let mid = Mid::from(offer.mid().unwrap_or("0"));
+    let media = rtc.media(mid)?;
+    let pt = media.remote_pts().iter().copied().find(|pt| **pt == offer.payload_type())?;
+    Some((mid, pt))
+}

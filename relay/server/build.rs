@@ -1,0 +1,78 @@
+//! Embeds the page: every file of `dist/`, as it is and compressed, becomes a row of a table in `page.rs`.
+//!
+//! Without `dist/` a page stands in that says how to build the real one.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+const STAND_IN: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Soundport</title>\
+    <p>This relay was built without its page. Build both with <code>cargo xtask build</code>.";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let dist = manifest.join("../../dist");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={}", dist.display());
+
+    let mut files = Vec::new();
+    if dist.join("index.html").is_file() {
+        collect(&dist, &dist, &mut files)?;
+    } else {
+        files.push(("index.html".to_owned(), STAND_IN.as_bytes().to_vec()));
+    }
+    files.sort();
+
+    let mut table = String::from("pub(super) static FILES: &[File] = &[\n");
+    for (index, (path, bytes)) in files.iter().enumerate() {
+        fs::write(out.join(format!("{index}.raw")), bytes)?;
+        fs::write(out.join(format!("{index}.br")), brotli(bytes)?)?;
+        fs::write(out.join(format!("{index}.gz")), gzip(bytes)?)?;
+        let include = |ending: &str| format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{index}.{ending}\"))");
+        table += &format!(
+            "    File {{ path: {path:?}, raw: {}, brotli: {}, gzip: {}, tag: \"\\\"{:016x}\\\"\" }},\n",
+            include("raw"),
+            include("br"),
+            include("gz"),
+            fingerprint(bytes),
+        );
+    }
+    table += "];\n";
+    fs::write(out.join("files.rs"), table)?;
+    Ok(())
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Result<(), Box<dyn std::error::Error>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            collect(root, &path, files)?;
+        } else {
+            files.push((name, fs::read(&path)?));
+        }
+    }
+    Ok(())
+}
+
+fn brotli(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let params = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
+    let mut compressed = Vec::new();
+    brotli::BrotliCompress(&mut &bytes[..], &mut compressed, &params)?;
+    Ok(compressed)
+}
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+/// FNV-1a: an ETag needs no more.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

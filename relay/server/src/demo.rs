@@ -1,0 +1,64 @@
+//! The demo source: a container's worth of sound made in this process, sent as real RTP to the ingest port.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::Context;
+use soundport_core::demo::DemoSender;
+use tracing::debug;
+
+/// A demo that is about to play.
+pub(crate) struct Demo {
+    socket: UdpSocket,
+    to: SocketAddr,
+}
+
+impl Demo {
+    /// Takes a socket of its own, so that ingest can know the demo by its address.
+    pub(crate) fn new(rtp: SocketAddr) -> anyhow::Result<Self> {
+        let to = match rtp.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), rtp.port()),
+            IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), rtp.port()),
+            IpAddr::V4(_) | IpAddr::V6(_) => rtp,
+        };
+        let any: IpAddr = if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        let own = if to.ip().is_loopback() { any } else { to.ip() };
+        let socket = UdpSocket::bind((own, 0)).context("Failed to open a socket for the demo")?;
+        Ok(Self { socket, to })
+    }
+
+    /// The address that its packets come from.
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
+        self.socket.local_addr().context("Failed to find the demo's address")
+    }
+
+    /// Plays on a thread of its own, for as long as the process lives.
+    pub(crate) fn play(self) -> anyhow::Result<()> {
+        thread::Builder::new().name("demo".into()).spawn(move || self.send()).context("Failed to start the demo")?;
+        Ok(())
+    }
+
+    fn send(self) {
+        let mut sender = DemoSender::new(rand_u32());
+        let mut due = Instant::now();
+        loop {
+            let packet = sender.next_packet();
+            if let Err(error) = self.socket.send_to(packet, self.to) {
+                debug!(%error, "Demo packet not sent");
+            }
+            due += DemoSender::PACKET_TIME;
+            let now = Instant::now();
+            match due.checked_duration_since(now) {
+                Some(rest) => thread::sleep(rest),
+                // The machine slept or was busy: go on from here, do not catch up in a burst.
+                None if now - due > DemoSender::PACKET_TIME * 20 => due = now,
+                None => {}
+            }
+        }
+    }
+}
+
+fn rand_u32() -> u32 {
+    getrandom::u32().unwrap_or_else(|_| std::process::id())
+}

@@ -1,0 +1,109 @@
+//! The HTTP side: the page, the API and WHEP, over TLS for everybody and without for this machine.
+
+mod origin;
+pub(crate) mod problem;
+mod sources;
+mod whep;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum_server::tls_rustls::RustlsConfig;
+use soundport_api as api;
+use tokio::sync::watch;
+use tower_http::timeout::TimeoutLayer;
+
+use self::origin::Origins;
+use self::problem::Refusal;
+use crate::fanout::FanoutHandle;
+use crate::options::{Announce, HostPort};
+use crate::page;
+use crate::udp::bind_failed;
+
+/// The largest body taken: an offer of a browser with many interfaces is about 10 kB.
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+/// Nothing here takes longer; what does is a client that sends one byte a minute.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What handlers need.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) fanout: FanoutHandle,
+    pub(crate) sources: watch::Receiver<Arc<[api::Source]>>,
+    /// The media socket's address.
+    pub(crate) media: SocketAddr,
+    pub(crate) announce: Arc<[Announce]>,
+}
+
+/// All routes.
+pub(crate) fn router(state: State, origins: &[String]) -> Router {
+    let origins = Origins::new(origins);
+    Router::new()
+        .route("/api/sources", get(sources::list))
+        .merge(whep::routes())
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(get(page::serve))
+        .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(origins.cors())
+        .layer(axum::middleware::from_fn(whep::advertise))
+        .with_state(state)
+}
+
+/// The same routes for the plain listener: only for this machine's own names.
+pub(crate) fn local_only(router: Router, origins: &[String]) -> Router {
+    let origins = Arc::new(Origins::new(origins));
+    router.layer(axum::middleware::from_fn_with_state(origins, origin::require_local_host))
+}
+
+/// Binds every address that `at` stands for. At least one must succeed, unless the failure is a port in use.
+pub(crate) fn bind(at: &HostPort, option: &str) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    let mut failure = None;
+    let mut port = None;
+    for mut address in at.resolve()? {
+        // One port for all addresses of a name, also where the system chooses it.
+        if let Some(port) = port {
+            address.set_port(port);
+        }
+        match listen(address) {
+            Ok(listener) => {
+                port = listener.local_addr().ok().map(|local| local.port());
+                listeners.push(listener);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(error).with_context(|| bind_failed(at, "tcp", option));
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if listeners.is_empty() => Err(error).with_context(|| bind_failed(at, "tcp", option)),
+        _ => Ok(listeners),
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves one listener, with TLS if there is a certificate for it. Returns only on failure.
+pub(crate) async fn serve(listener: TcpListener, tls: Option<RustlsConfig>, router: Router) -> anyhow::Result<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = match tls {
+        Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.serve(service).await,
+        None => axum_server::from_tcp(listener)?.serve(service).await,
+    };
+    served.context("Failed to serve HTTP")
+}

@@ -1,0 +1,107 @@
+//! The relay as a whole: opens everything, wires it together, says where it is, and runs until told to stop.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use anyhow::Context;
+use soundport_core::SourceId;
+use soundport_core::fanout::Fanout;
+use soundport_core::ingest::{Ingest, IngestConfig, SenderAddr};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::demo::Demo;
+use crate::ingest::IngestThread;
+use crate::options::Options;
+use crate::{certificates, fanout, http, udp};
+
+/// Sessions served at once. Each takes about 66 kB, so this is where a small machine's memory ends.
+const MAX_SESSIONS: usize = 10_000;
+
+/// Runs until SIGINT or SIGTERM.
+pub(crate) fn run(options: Options) -> anyhow::Result<()> {
+    // Everything that a user may have got wrong comes first, so that nothing runs half.
+    let https = http::bind(&options.https, "--https")?;
+    let plain = http::bind(&options.http, "--http")?;
+    let media = udp::bind(options.media, "--media")?;
+    let rtp = udp::bind(options.rtp, "--rtp")?;
+    let tls = certificates::load(&options.certificate)?;
+    let media_address = media.local_addr().context("Failed to find the media port")?;
+    let rtp_address = rtp.local_addr().context("Failed to find the RTP port")?;
+
+    let mut ingest = Ingest::new(IngestConfig {
+        frame: options.frame,
+        bitrate_bps: options.bitrate_bps,
+        ..IngestConfig::default()
+    });
+    let demo = options.demo.then(|| Demo::new(rtp_address)).transpose()?;
+    if let Some(demo) = &demo {
+        ingest.pin(SenderAddr(demo.address()?), SourceId::new("demo"), "Demo");
+    }
+
+    let fanout = Fanout::new(options.frame, MAX_SESSIONS, seed()?).context("Failed to mint the DTLS certificate")?;
+    let ingest_thread = IngestThread::new()?;
+    let fanout = fanout::start(fanout, media, ingest_thread.audience())?;
+    let (publish, sources) = watch::channel(Arc::from([]));
+    ingest_thread.start(ingest, rtp, fanout.clone(), publish)?;
+    if let Some(demo) = demo {
+        demo.play()?;
+    }
+
+    let state = http::State { fanout, sources, media: media_address, announce: options.announce.into() };
+    let router = http::router(state, &options.origins);
+    let local = http::local_only(router.clone(), &options.origins);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("Failed to start the HTTP runtime")?;
+    runtime.block_on(async {
+        greet(&plain, &https, rtp_address.port());
+        let mut servers = JoinSet::new();
+        for listener in https {
+            servers.spawn(http::serve(listener, Some(tls.clone()), router.clone()));
+        }
+        for listener in plain {
+            servers.spawn(http::serve(listener, None, local.clone()));
+        }
+        tokio::select! {
+            Some(ended) = servers.join_next() => ended.context("The HTTP server ended")?,
+            stopped = stop() => stopped,
+        }
+    })
+}
+
+async fn stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("Failed to wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("Failed to wait for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    info!("Stopping");
+    Ok(())
+}
+
+fn greet(plain: &[TcpListener], https: &[TcpListener], rtp_port: u16) {
+    let mut out = std::io::stdout();
+    let port = |listeners: &[TcpListener]| listeners.first().and_then(|l| l.local_addr().ok()).map(|a| a.port());
+    // Nobody reads it where stdout is closed.
+    let _ = writeln!(
+        out,
+        "Soundport is ready.\n  On this machine   http://localhost:{}\n  With TLS          https://{}\n  Containers send   RTP to port {rtp_port}",
+        port(plain).unwrap_or_default(),
+        https.first().and_then(|l| l.local_addr().ok()).map_or_else(String::new, |address| {
+            if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() }
+        }),
+    );
+    let _ = out.flush();
+}
+
+fn seed() -> anyhow::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).context("Failed to draw random numbers")?;
+    Ok(seed)
+}
