@@ -118,7 +118,8 @@ impl Browser {
     /// When it is not within a while; the text holds the page.
     pub fn wait(&self, selector: &str) -> Result<()> {
         wait_for(selector, STATE_LIMIT, || {
-            let found = self.run("return document.querySelector(arguments[0]) !== null", vec![json!(selector)])?;
+            let found =
+                self.run("return document.querySelector(arguments[0]) !== null", vec![json!(selector)])?;
             Ok(Some(()).filter(|()| found))
         })
         .with_context(|| self.run::<String>("return document.body.outerHTML", vec![]).unwrap_or_default())
@@ -178,8 +179,10 @@ impl Browser {
     /// # Errors
     /// As [`Self::record`].
     pub fn record_timed(&self, length: Duration) -> Result<(Recording, Vec<SystemTime>)> {
-        let tapped: Tapped =
-            self.run_async("return await window.soundportTap.record(arguments[0])", vec![json!(length.as_secs_f64())])?;
+        let tapped: Tapped = self.run_async(
+            "return await window.soundportTap.record(arguments[0])",
+            vec![json!(length.as_secs_f64())],
+        )?;
         ensure!(tapped.error.is_none(), "the recorder failed: {:?}", tapped.error);
         ensure!(!tapped.times.is_empty(), "the page sent nothing to the loudspeaker");
         let bytes = STANDARD.decode(&tapped.samples)?;
@@ -187,7 +190,8 @@ impl Browser {
         let frames: Vec<[f32; 2]> =
             bytes.chunks_exact(8).map(|frame| [sample(frame), sample(&frame[4..])]).collect();
         ensure!(frames.len() == tapped.times.len() * BLOCK_FRAMES, "the recorder lost its count");
-        let times = tapped.times.iter().map(|ms| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ms / 1000.0));
+        let times =
+            tapped.times.iter().map(|ms| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ms / 1000.0));
         Ok((Recording { rate: tapped.rate, frames }, times.collect()))
     }
 
@@ -215,8 +219,10 @@ impl Browser {
     /// # Errors
     /// When `SOUNDPORT_AXE` names no axe-core.
     pub fn axe(&self) -> Result<Vec<String>> {
-        let path = std::env::var_os("SOUNDPORT_AXE").context("SOUNDPORT_AXE is not set: run `cargo xtask test`")?;
-        let axe = std::fs::read_to_string(&path).with_context(|| format!("Failed to read {}", path.display()))?;
+        let path =
+            std::env::var_os("SOUNDPORT_AXE").context("SOUNDPORT_AXE is not set: run `cargo xtask test`")?;
+        let axe =
+            std::fs::read_to_string(&path).with_context(|| format!("Failed to read {}", path.display()))?;
         self.run::<Value>(&format!("{axe}; return null"), vec![])?;
         self.run_async(
             "const found = await axe.run();

@@ -65,19 +65,25 @@ impl Http {
             builder = builder.header(name, value);
         }
         let context = || format!("Failed to {} {uri}", request.method);
-        let answer = if request.body.is_empty() && !matches!(request.method.as_str(), "POST" | "PATCH" | "PUT") {
-            self.agent.run(builder.body(())?)
-        } else {
-            self.agent.run(builder.body(request.body.clone())?)
-        };
+        let answer =
+            if request.body.is_empty() && !matches!(request.method.as_str(), "POST" | "PATCH" | "PUT") {
+                self.agent.run(builder.body(())?)
+            } else {
+                self.agent.run(builder.body(request.body.clone())?)
+            };
         let mut answer = answer.with_context(context)?;
         let headers = answer.headers().iter();
-        let headers =
-            headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let headers = headers
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         Ok(Answer {
             status: answer.status().as_u16(),
             headers: headers.collect(),
-            body: answer.body_mut().with_config().limit(LARGEST_BODY_BYTES).read_to_vec().with_context(context)?,
+            body: answer
+                .body_mut()
+                .with_config()
+                .limit(LARGEST_BODY_BYTES)
+                .read_to_vec()
+                .with_context(context)?,
         })
     }
 
@@ -111,7 +117,10 @@ impl Request {
 impl Answer {
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -125,7 +134,10 @@ impl Answer {
     /// When the media type is another, a member is missing or empty, or `status` is not that of the answer.
     pub fn problem(&self) -> Result<Problem> {
         let media_type = self.header("content-type").unwrap_or_default();
-        ensure!(media_type.starts_with("application/problem+json"), "content type {media_type:?}, not a problem's");
+        ensure!(
+            media_type.starts_with("application/problem+json"),
+            "content type {media_type:?}, not a problem's"
+        );
         let problem: Problem = serde_json::from_slice(&self.body).context("not problem details")?;
         ensure!(problem.status == self.status, "says {} in an answer of {}", problem.status, self.status);
         ensure!(!problem.kind.is_empty() && !problem.title.is_empty(), "type or title is empty");

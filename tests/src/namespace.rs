@@ -57,7 +57,9 @@ impl Namespace {
             format!("ip -n {name} route add default via 10.{block}.2.1"),
             format!("ip netns exec {router} sysctl -qw net.ipv4.ip_forward=1"),
             format!("ip netns exec {router} nft add table ip nat"),
-            format!("ip netns exec {router} nft add chain ip nat in {{ type nat hook prerouting priority -100 ; }}"),
+            format!(
+                "ip netns exec {router} nft add chain ip nat in {{ type nat hook prerouting priority -100 ; }}"
+            ),
             format!("ip netns exec {router} nft add rule ip nat in tcp dport {port} dnat to 10.{block}.2.2"),
             format!("ip netns exec {router} nft add rule ip nat in udp dport {port} dnat to 10.{block}.2.2"),
         ] {
@@ -92,7 +94,9 @@ impl Namespace {
         match wire {
             Wire::Cut => {
                 run(&format!("ip netns exec {router} nft add table ip cut"))?;
-                run(&format!("ip netns exec {router} nft add chain ip cut pass {{ type filter hook forward priority 0 ; policy drop ; }}"))
+                run(&format!(
+                    "ip netns exec {router} nft add chain ip cut pass {{ type filter hook forward priority 0 ; policy drop ; }}"
+                ))
             }
             Wire::Up => run(&format!("ip netns exec {router} nft delete table ip cut")),
         }
@@ -115,7 +119,8 @@ impl Drop for Namespace {
 fn run(line: &str) -> Result<()> {
     let mut words = line.split(' ');
     let program = words.next().unwrap_or_default();
-    let output = Command::new(program).args(words).output().with_context(|| format!("Failed to run {program}"))?;
+    let output =
+        Command::new(program).args(words).output().with_context(|| format!("Failed to run {program}"))?;
     ensure!(output.status.success(), "`{line}` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }

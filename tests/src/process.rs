@@ -102,7 +102,8 @@ fn resident_bytes(folder: &Path) -> Result<u64> {
 fn cpu(folder: &Path) -> Result<Duration> {
     let stat = fs::read_to_string(folder.join("stat"))?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).context("short stat");
+    let ticks =
+        |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).context("short stat");
     Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
 }
 
@@ -134,7 +135,8 @@ mod tests {
     #[test]
     fn what_a_program_started_dies_with_it() {
         let mut shell = Process::start("sh", Command::new("sh").args(["-c", "sleep 600 & wait"])).unwrap();
-        let sleep = wait_for("the child", Duration::from_secs(5), || Ok(descendants(shell.id()).pop())).unwrap();
+        let sleep =
+            wait_for("the child", Duration::from_secs(5), || Ok(descendants(shell.id()).pop())).unwrap();
         assert!(shell.usage().unwrap().resident_bytes > 100_000);
         shell.kill();
         wait_for("its end", Duration::from_secs(5), || {

@@ -24,7 +24,13 @@ impl Pulse {
         let (ip, port) = (target.ip(), target.port());
         let mut command = Command::new("pulseaudio");
         private(&mut command, &folder);
-        command.args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--log-target=stderr"]);
+        command.args([
+            "-n",
+            "--daemonize=no",
+            "--use-pid-file=no",
+            "--exit-idle-time=-1",
+            "--log-target=stderr",
+        ]);
         for module in [
             format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display()),
             "module-null-sink sink_name=out rate=48000 channels=2".to_owned(),

@@ -83,7 +83,8 @@ impl Relay {
             return Ok(path.into());
         }
         let here = std::env::current_exe()?;
-        let profile = here.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+        let profile =
+            here.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
         let path = profile.context("not run from a target folder: set SOUNDPORT_BIN")?.join("soundport");
         if !path.exists() {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

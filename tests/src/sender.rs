@@ -93,7 +93,8 @@ mod tests {
         let mut frames: Vec<[f32; 2]> = Vec::new();
         let mut buffer = [0; 4096];
         while frames.len() < 48_000 * 2 {
-            let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("no packet: {}", sender.complaints()));
+            let length =
+                socket.recv(&mut buffer).unwrap_or_else(|_| panic!("no packet: {}", sender.complaints()));
             let sample = |bytes: &[u8]| f32::from(i16::from_be_bytes([bytes[0], bytes[1]])) / 32_768.0;
             let new = buffer[12..length].chunks_exact(4).map(|frame| [sample(frame), sample(&frame[2..])]);
             let loud = |frame: &[f32; 2]| !frames.is_empty() || frame[0] != 0.0;

@@ -77,7 +77,9 @@ impl Recording {
         let mut amplitudes: Vec<f64> = self
             .frames
             .chunks_exact(length.max(1))
-            .map(|window| goertzel(window.iter().map(|frame| f64::from(frame[channel])), hz / f64::from(self.rate)))
+            .map(|window| {
+                goertzel(window.iter().map(|frame| f64::from(frame[channel])), hz / f64::from(self.rate))
+            })
             .collect();
         median(&mut amplitudes)
     }
@@ -93,7 +95,8 @@ impl Recording {
     pub fn largest_step(&self) -> f64 {
         let ratio = |channel: usize, hz: f64| {
             let clean = 2.0 * self.amplitude(channel, hz) * (TAU / 2.0 * hz / f64::from(self.rate)).sin();
-            let steps = self.frames.windows(2).map(|pair| f64::from((pair[1][channel] - pair[0][channel]).abs()));
+            let steps =
+                self.frames.windows(2).map(|pair| f64::from((pair[1][channel] - pair[0][channel]).abs()));
             steps.fold(0.0, f64::max) / clean
         };
         ratio(0, Tone::LEFT_HZ).max(ratio(1, Tone::RIGHT_HZ))
@@ -126,7 +129,10 @@ impl Recording {
         ensure!(self.seconds() >= 0.5, "only {:.2} s were heard", self.seconds());
         let (left, right) = (self.amplitude(0, Tone::LEFT_HZ), self.amplitude(1, Tone::RIGHT_HZ));
         let expected = Tone::AMPLITUDE * 0.7..Tone::AMPLITUDE * 1.3;
-        ensure!(expected.contains(&left) && expected.contains(&right), "440 Hz left {left:.3}, 880 Hz right {right:.3}");
+        ensure!(
+            expected.contains(&left) && expected.contains(&right),
+            "440 Hz left {left:.3}, 880 Hz right {right:.3}"
+        );
         let crosstalk = self.crosstalk_db();
         ensure!(crosstalk < -40.0, "cross-talk of {crosstalk:.1} dB");
         Ok(())

@@ -257,7 +257,8 @@ mod tests {
 
     #[test]
     fn an_onset_starts_with_a_packet() {
-        let options = ToneSenderOptions { signal: Signal::Onsets(Duration::from_millis(100)), ..Default::default() };
+        let options =
+            ToneSenderOptions { signal: Signal::Onsets(Duration::from_millis(100)), ..Default::default() };
         let loud = |frame: &[u8]| i16::from_be_bytes([frame[0], frame[1]]) > 20_000;
         let packets = receive(options, 60);
         let bursts: Vec<bool> = packets.iter().map(|packet| packet[12..].chunks(4).any(loud)).collect();

@@ -36,7 +36,9 @@ impl WhepClient {
     /// When the relay refuses, or no packet comes within ten seconds.
     pub fn listen(http: &Http, source: &str) -> Result<Self> {
         let client = Self::join(http, source)?;
-        wait_for("the first packet", CONNECT_LIMIT, || Ok((!client.lock().stream().is_empty()).then_some(())))?;
+        wait_for("the first packet", CONNECT_LIMIT, || {
+            Ok((!client.lock().stream().is_empty()).then_some(()))
+        })?;
         Ok(client)
     }
 

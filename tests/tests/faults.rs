@@ -36,7 +36,10 @@ fn every_format_is_heard() -> Result<()> {
     let formats = [
         ("bursts of three", ToneSenderOptions { packet_frames: 365, burst: 3, ..Default::default() }),
         ("240 frames", ToneSenderOptions { packet_frames: 240, ..Default::default() }),
-        ("44.1 kHz", ToneSenderOptions { packet_frames: 310, rate: 44_100, payload_type: 10, ..Default::default() }),
+        (
+            "44.1 kHz",
+            ToneSenderOptions { packet_frames: 310, rate: 44_100, payload_type: 10, ..Default::default() },
+        ),
     ];
     for (name, options) in formats {
         let sender = ToneSender::start(relay.rtp(), options)?;

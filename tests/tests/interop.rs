@@ -35,7 +35,8 @@ fn hears(media: &str) -> Result<()> {
     let output = Command::new(python).args([SCRIPT, &url, media, "3"]).arg(&raw).output()?;
     ensure!(output.status.success(), "aiortc failed: {}", String::from_utf8_lossy(&output.stderr));
     let sample = |bytes: &[u8]| f32::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 32_768.0;
-    let frames = std::fs::read(&raw)?.chunks_exact(4).map(|frame| [sample(frame), sample(&frame[2..])]).collect();
+    let frames =
+        std::fs::read(&raw)?.chunks_exact(4).map(|frame| [sample(frame), sample(&frame[2..])]).collect();
     let heard = Recording { rate: 48_000, frames };
     heard.part(1.0, 2.0).check_ears()
 }

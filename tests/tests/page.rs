@@ -39,7 +39,12 @@ fn plays_demo(url: &str) -> Result<()> {
     let heard = browser.record(Duration::from_secs(5))?;
     let sides = heard.frames.iter().map(|[left, right]| [left - right, left + right]).collect();
     let sides = Recording { rate: heard.rate, frames: sides };
-    ensure!(heard.rms(0) > 0.01 && heard.rms(1) > 0.01, "left {:.4}, right {:.4}", heard.rms(0), heard.rms(1));
+    ensure!(
+        heard.rms(0) > 0.01 && heard.rms(1) > 0.01,
+        "left {:.4}, right {:.4}",
+        heard.rms(0),
+        heard.rms(1)
+    );
     ensure!(sides.rms(0) > sides.rms(1) / 50.0, "left and right are the same");
     browser.close()
 }
@@ -193,7 +198,8 @@ fn look(browser: &Browser, state: &str) -> Result<()> {
             ensure!(found.is_empty(), "{state}, {scheme}, {width} px: {found:#?}");
             if let Some(folder) = std::env::var_os("SOUNDPORT_SHOTS") {
                 let path = PathBuf::from(folder).join(format!("{state}-{scheme}-{width}.png"));
-                std::fs::write(&path, browser.screenshot()?).with_context(|| format!("no {}", path.display()))?;
+                std::fs::write(&path, browser.screenshot()?)
+                    .with_context(|| format!("no {}", path.display()))?;
             }
         }
     }

@@ -46,7 +46,11 @@ fn two_hundred_listeners_leave_no_memory_behind() -> Result<()> {
     come_and_go(&relay, if long() { 1000 } else { 200 })?;
     let after = relay.usage()?.resident_bytes;
     let growth = after.saturating_sub(before);
-    report(&format!("resident memory went from {} to {} KiB over 200 listeners", before / 1024, after / 1024));
+    report(&format!(
+        "resident memory went from {} to {} KiB over 200 listeners",
+        before / 1024,
+        after / 1024
+    ));
     ensure!(growth < ALLOWED_GROWTH_BYTES, "it grew by {growth} bytes");
     Ok(())
 }

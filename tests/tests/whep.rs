@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use soundport_tests::{Answer, Relay, Request, ToneSender, ToneSenderOptions, WhepClient, opus_offer, turn, wait_for};
+use soundport_tests::{
+    Answer, Relay, Request, ToneSender, ToneSenderOptions, WhepClient, opus_offer, turn, wait_for,
+};
 
 const SOURCE: &str = "127-0-0-1";
 const ENDPOINT: &str = "/whep/127-0-0-1";
@@ -38,7 +40,8 @@ impl Stage {
     fn session(&self) -> Result<Session> {
         let answer = self.relay.http().send(&post(&["audio"]))?;
         ensure!(answer.status == 201, "POST answered {}: {}", answer.status, answer.text());
-        let header = |name: &str| answer.header(name).map(ToOwned::to_owned).with_context(|| format!("no {name}"));
+        let header =
+            |name: &str| answer.header(name).map(ToOwned::to_owned).with_context(|| format!("no {name}"));
         Ok(Session { path: header("location")?, etag: header("etag")? })
     }
 }
@@ -183,7 +186,11 @@ fn every_restart_has_an_etag_of_its_own_and_ends_the_one_before() -> Result<()> 
     ensure!(renewed != session.etag, "the ETag {renewed} stayed");
     let stale = http.send(&patch(&session, &session.etag, CANDIDATE))?;
     ensure!(stale.status == 412, "a candidate with the old ETag was answered {}", stale.status);
-    let fresh = http.send(&patch(&session, renewed, &CANDIDATE.replace("EsAw", "Fresh1").replace("bP+XJMM09aR8AiX1jdukzR6Y", "cQ+XJMM09aR8AiX1jdukzR6Z")))?;
+    let fresh = http.send(&patch(
+        &session,
+        renewed,
+        &CANDIDATE.replace("EsAw", "Fresh1").replace("bP+XJMM09aR8AiX1jdukzR6Y", "cQ+XJMM09aR8AiX1jdukzR6Z"),
+    ))?;
     ensure!(fresh.status == 204, "a candidate with the new ETag was answered {}", fresh.status);
     Ok(())
 }

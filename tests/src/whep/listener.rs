@@ -49,7 +49,8 @@ impl Listener {
         let answer = answer.text();
         accept(&mut rtc, pending, &answer)?;
         let (http, stream) = (http.clone(), Stream::default());
-        let mut listener = Self { rtc, socket, local, http, session, answer, connected: false, due: now, stream };
+        let mut listener =
+            Self { rtc, socket, local, http, session, answer, connected: false, due: now, stream };
         listener.drain()?;
         Ok(listener)
     }
@@ -185,7 +186,11 @@ impl Listener {
 /// The offer with stereo asked for, as the page does it.
 fn stereo(offer: &SdpOffer) -> String {
     let offer = offer.to_sdp_string();
-    if offer.contains("stereo=1") { offer } else { offer.replace("useinbandfec=1", "useinbandfec=1;stereo=1") }
+    if offer.contains("stereo=1") {
+        offer
+    } else {
+        offer.replace("useinbandfec=1", "useinbandfec=1;stereo=1")
+    }
 }
 
 fn accept(rtc: &mut Rtc, pending: SdpPendingOffer, answer: &str) -> Result<()> {
@@ -195,6 +200,7 @@ fn accept(rtc: &mut Rtc, pending: SdpPendingOffer, answer: &str) -> Result<()> {
 
 /// The first `ice-ufrag` and `ice-pwd` lines.
 fn credentials(sdp: &str) -> String {
-    let line = |prefix: &str| sdp.lines().find(|line| line.starts_with(prefix)).map(|line| format!("{line}\r\n"));
+    let line =
+        |prefix: &str| sdp.lines().find(|line| line.starts_with(prefix)).map(|line| format!("{line}\r\n"));
     line("a=ice-ufrag:").into_iter().chain(line("a=ice-pwd:")).collect()
 }

@@ -61,7 +61,8 @@ impl Stream {
                 let count = decoder.decode_float(&[], &mut samples[..lost_frames * 2], false)?;
                 frames.extend(samples[..count * 2].chunks_exact(2).map(|pair| [pair[0], pair[1]]));
             }
-            let count = decoder.decode_float(&packet.payload, &mut samples, false).context("not an Opus packet")?;
+            let count =
+                decoder.decode_float(&packet.payload, &mut samples, false).context("not an Opus packet")?;
             frames.extend(samples[..count * 2].chunks_exact(2).map(|pair| [pair[0], pair[1]]));
             last = Some((packet.sequence, count));
         }
@@ -118,9 +119,15 @@ mod tests {
         encoder.set_bitrate(opus::Bitrate::Bits(128_000)).unwrap();
         let mut stream = Stream::default();
         for index in 0..count {
-            let frames: Vec<f32> = (index * 480..index * 480 + 480).flat_map(|frame| Tone::frame(frame, RATE)).collect();
+            let frames: Vec<f32> =
+                (index * 480..index * 480 + 480).flat_map(|frame| Tone::frame(frame, RATE)).collect();
             let payload = encoder.encode_vec_float(&frames, 1000).unwrap().into();
-            stream.push(Packet { sequence: 65_530 + index, time: index * 480, arrived: Instant::now(), payload });
+            stream.push(Packet {
+                sequence: 65_530 + index,
+                time: index * 480,
+                arrived: Instant::now(),
+                payload,
+            });
         }
         stream
     }

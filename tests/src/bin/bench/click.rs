@@ -19,7 +19,12 @@ pub(crate) fn run() -> Result<()> {
     let clicks = (0..CLICKS).map(|_| click(&browser, &relay)).collect::<Result<Vec<f64>>>()?;
     println!("click: click → first sound in Chromium's audio graph, ms ({CLICKS} clicks, a fresh page each)");
     println!("{:>8} {:>8} {:>8}", "median", "least", "most");
-    println!("{:>8.0} {:>8.0} {:>8.0}", quantile(&clicks, 0.5), quantile(&clicks, 0.0), quantile(&clicks, 1.0));
+    println!(
+        "{:>8.0} {:>8.0} {:>8.0}",
+        quantile(&clicks, 0.5),
+        quantile(&clicks, 0.0),
+        quantile(&clicks, 1.0)
+    );
     browser.close()
 }
 

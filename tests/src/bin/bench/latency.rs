@@ -16,8 +16,11 @@ const LOUD: f32 = 0.15;
 
 pub(crate) fn run() -> Result<()> {
     let relay = Relay::start()?;
-    let options =
-        ToneSenderOptions { packet_frames: 240, signal: Signal::Onsets(EVERY), ..ToneSenderOptions::default() };
+    let options = ToneSenderOptions {
+        packet_frames: 240,
+        signal: Signal::Onsets(EVERY),
+        ..ToneSenderOptions::default()
+    };
     let sender = ToneSender::start(relay.rtp(), options)?;
     relay.wait_live(SOURCE)?;
     let browser = Browser::start()?;
@@ -47,7 +50,11 @@ pub(crate) fn run() -> Result<()> {
 fn delays(onsets: &[Onset], heard: &Recording, times: &[SystemTime]) -> Vec<f64> {
     let arrivals = arrivals(heard, times);
     let first_after = |sent: SystemTime| {
-        arrivals.iter().filter_map(|arrival| arrival.duration_since(sent).ok()).min().filter(|delay| *delay < EVERY)
+        arrivals
+            .iter()
+            .filter_map(|arrival| arrival.duration_since(sent).ok())
+            .min()
+            .filter(|delay| *delay < EVERY)
     };
     let began = times.first().copied().unwrap_or(SystemTime::UNIX_EPOCH);
     let within = onsets.iter().filter(|onset| onset.sent > began);

@@ -33,7 +33,8 @@ pub(crate) fn run() -> Result<()> {
         let (after, passed) = (relay.usage()?, start.elapsed());
         let cpu = 100.0 * (after.cpu - before.cpu).as_secs_f64() / passed.as_secs_f64();
         let memory = after.resident_bytes as f64 / f64::from(1 << 20);
-        let stall = listeners.iter().map(|listener| listener.stream().longest_stall()).max().unwrap_or_default();
+        let stall =
+            listeners.iter().map(|listener| listener.stream().longest_stall()).max().unwrap_or_default();
         println!("{count:>10} {cpu:>12.2} {memory:>12.1} {:>11} ms", stall.as_millis());
     }
     Ok(())
@@ -56,7 +57,8 @@ fn attend(listeners: &mut [Listener], length: Duration) -> Result<()> {
         return Ok(());
     }
     let sockets = listeners.iter().map(Listener::socket).collect::<Result<Vec<_>>>()?;
-    let mut waits: Vec<PollFd<'_>> = sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
+    let mut waits: Vec<PollFd<'_>> =
+        sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
     let tick = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
     loop {
         poll(&mut waits, Some(&tick))?;

@@ -25,6 +25,10 @@ pub(crate) fn run() -> Result<()> {
     for Load { name, bytes } in &loads {
         println!("{bytes:>10} {name}");
     }
-    println!("{:>10} in all: {:.1} KB (budget 110)", "", loads.iter().map(|load| load.bytes).sum::<f64>() / 1024.0);
+    println!(
+        "{:>10} in all: {:.1} KB (budget 110)",
+        "",
+        loads.iter().map(|load| load.bytes).sum::<f64>() / 1024.0
+    );
     browser.close()
 }
