@@ -194,9 +194,12 @@ impl Ingest {
         let Some(index) = self.place(key, since, now) else {
             return;
         };
-        let Some(candidate) = self.probation.graduate(key) else {
+        let Some(mut candidate) = self.probation.graduate(key) else {
             return;
         };
+        if now.saturating_duration_since(since) > TAKEN_OVER_AFTER {
+            candidate.keep_latest();
+        }
         self.adopt(index, candidate);
     }
 

@@ -16,6 +16,7 @@ mod page;
 mod relay;
 mod udp;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -34,5 +35,10 @@ fn main() -> ExitCode {
 
 fn init_log() {
     let filter = EnvFilter::try_from_env("SOUNDPORT_LOG").unwrap_or_else(|_| EnvFilter::new("soundport=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -295,6 +295,14 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_holds_every_key_with_its_default() {
+        let text = include_str!("../../../deploy/soundport.example.toml");
+        let example = toml::from_str::<Flags>(text).unwrap().complete().unwrap();
+        let default = Flags::default().complete().unwrap();
+        assert_eq!(format!("{example:?}"), format!("{default:?}"));
+    }
+
+    #[test]
     fn an_unknown_key_is_named() {
         let error = toml::from_str::<Flags>("htps = \"[::]:9443\"").unwrap_err().to_string();
         assert!(error.contains("htps"), "{error}");

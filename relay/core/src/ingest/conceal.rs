@@ -72,6 +72,10 @@ impl Concealer {
 
     /// Fills a hole of `gap` samples (none will do) and makes the next sound join without a click.
     pub(crate) fn fill(&mut self, gap: usize, sound: &mut Vec<Sample>) {
+        if self.history.is_empty() {
+            sound.extend(std::iter::repeat_n(SILENCE, gap));
+            return;
+        }
         let mut continuation = Continuation::new(&self.history, self.lengths);
         let start = sound.len();
         sound.extend((0..gap).map(|_| continuation.next()));
@@ -198,7 +202,6 @@ fn likest(sound: &[Sample], template: usize, lags: std::ops::RangeInclusive<usiz
         };
         let (product, energy) = correlate(target, &sound[from..from + template]);
         let score = product / (energy + 1e-9).sqrt();
-        // A longer lag must be better by something: the nearer past is the more alike.
         if best.is_none_or(|(top, _)| score > top) {
             best = Some((score, lag));
         }

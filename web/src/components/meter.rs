@@ -1,0 +1,117 @@
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use gloo_render::{AnimationFrame, request_animation_frame};
+use web_sys::HtmlElement;
+use yew::{Html, NodeRef, Properties, component, html, use_effect_with, use_node_ref};
+
+use crate::hooks::OpenOutput;
+use crate::rtc::{Ballistics, Shown, share_of_scale};
+
+/// For those who asked their system for less motion, the picture changes this seldom.
+const CALM_MILLIS: f64 = 250.0;
+
+/// Where the scale's marks stand, in dBFS.
+const MARKS_DB: [f32; 5] = [-48.0, -36.0, -24.0, -12.0, -6.0];
+
+/// What is measured.
+#[derive(Clone, PartialEq, Properties)]
+pub struct MeterProps {
+    /// The way to the loudspeaker; none while not listening.
+    pub output: Option<OpenOutput>,
+}
+
+/// The level of both channels: seen, not read out, since its state stands in words beside it.
+#[component]
+pub fn Meter(props: &MeterProps) -> Html {
+    let (left, right) = (use_node_ref(), use_node_ref());
+    use_effect_with(props.output.clone(), {
+        let bars = [left.clone(), right.clone()];
+        move |output| {
+            let picture =
+                Picture { bars, channels: Default::default(), drawn_at: None, calm: calm_is_wanted() };
+            let moving = output.clone().map(|output| Moving::start(output, picture.clone()));
+            move || {
+                drop(moving);
+                picture.clear();
+            }
+        }
+    });
+    html! {
+        <div class="meter" aria-hidden="true">
+            <div class="channel"><span>{ "L" }</span><div class="track" ref={left}><i class="bar" /><i class="peak" /></div></div>
+            <div class="channel"><span>{ "R" }</span><div class="track" ref={right}><i class="bar" /><i class="peak" /></div></div>
+            <div class="scale">
+                for mark in MARKS_DB {
+                    <span style={format!("--at: {:.4}", share_of_scale(mark))}>{ format!("{mark:.0}").replace('-', "−") }</span>
+                }
+            </div>
+        </div>
+    }
+}
+
+/// Draws picture after picture until dropped.
+struct Moving {
+    _frame: Rc<RefCell<Option<AnimationFrame>>>,
+}
+
+#[derive(Clone)]
+struct Picture {
+    bars: [NodeRef; 2],
+    channels: [Ballistics; 2],
+    drawn_at: Option<f64>,
+    calm: bool,
+}
+
+impl Moving {
+    fn start(output: OpenOutput, picture: Picture) -> Self {
+        let slot = Rc::new(RefCell::new(None));
+        draw_next(Rc::downgrade(&slot), output, picture);
+        Self { _frame: slot }
+    }
+}
+
+/// Drawing stops when the slot is gone.
+fn draw_next(slot: Weak<RefCell<Option<AnimationFrame>>>, output: OpenOutput, mut picture: Picture) {
+    let Some(strong) = slot.upgrade() else { return };
+    let frame = request_animation_frame(move |now_millis| {
+        picture.draw(now_millis, &output);
+        draw_next(slot, output, picture);
+    });
+    strong.replace(Some(frame));
+}
+
+impl Picture {
+    fn draw(&mut self, now_millis: f64, output: &OpenOutput) {
+        let since = now_millis - self.drawn_at.unwrap_or(now_millis);
+        if self.calm && self.drawn_at.is_some() && since < CALM_MILLIS {
+            return;
+        }
+        self.drawn_at = Some(now_millis);
+        let levels = output.0.levels();
+        for (channel, magnitude) in [levels.left, levels.right].into_iter().enumerate() {
+            let shown = self.channels[channel].step(magnitude, (since / 1_000.0) as f32);
+            self.show(channel, shown);
+        }
+    }
+
+    fn clear(&self) {
+        for channel in 0..self.bars.len() {
+            self.show(channel, Shown { bar: 0.0, peak: 0.0 });
+        }
+    }
+
+    fn show(&self, channel: usize, shown: Shown) {
+        let Some(track) = self.bars[channel].cast::<HtmlElement>() else { return };
+        let style = track.style();
+        // Custom properties take any text.
+        let _ = style.set_property("--bar", &format!("{:.4}", shown.bar));
+        let _ = style.set_property("--peak", &format!("{:.4}", shown.peak));
+    }
+}
+
+fn calm_is_wanted() -> bool {
+    let asked = web_sys::window()
+        .and_then(|window| window.match_media("(prefers-reduced-motion: reduce)").ok().flatten());
+    asked.is_some_and(|asked| asked.matches())
+}

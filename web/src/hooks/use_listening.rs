@@ -1,0 +1,178 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gloo_events::EventListener;
+use gloo_timers::callback::Timeout;
+use yew::{AttrValue, Callback, UseReducerHandle, UseStateHandle, hook};
+use yew::{use_callback, use_effect_with, use_memo, use_mut_ref, use_reducer, use_state_eq};
+
+use crate::relay::Base;
+use crate::rtc::{Output, Report, Session, Ties};
+use crate::state::{Attempt, Event, Failure, Listening, Phase};
+
+/// A card's listening.
+#[derive(Clone, PartialEq)]
+pub struct ListeningHandle {
+    state: UseReducerHandle<Listening>,
+    output: UseStateHandle<Option<OpenOutput>>,
+    report: UseStateHandle<Option<Report>>,
+    /// Begins to listen. Call it inside the user's click.
+    pub listen: Callback<()>,
+    /// Stops listening.
+    pub stop: Callback<()>,
+}
+
+/// An output, equal only to itself.
+#[derive(Clone)]
+pub struct OpenOutput(pub Rc<Output>);
+
+impl PartialEq for OpenOutput {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl ListeningHandle {
+    /// What the user is told.
+    pub fn phase(&self) -> &Phase {
+        &self.state.phase
+    }
+
+    /// Whether there is a session, or will be.
+    pub fn is_on(&self) -> bool {
+        self.state.is_on()
+    }
+
+    /// The way to the loudspeaker, while listening.
+    pub fn output(&self) -> Option<OpenOutput> {
+        (*self.output).clone()
+    }
+
+    /// The last figures, while listening.
+    pub fn report(&self) -> Option<Report> {
+        (*self.report).clone()
+    }
+}
+
+/// Listens to the source with this id when asked to, with a factor on samples of `gain`.
+///
+/// `live` is what the relay says of the source: when it becomes true, a wait for the next attempt ends.
+#[hook]
+pub fn use_listening(base: &Rc<Base>, source: &AttrValue, live: bool, gain: f32) -> ListeningHandle {
+    let state = use_reducer(Listening::default);
+    let output = use_state_eq(|| None::<OpenOutput>);
+    let report = use_state_eq(|| None::<Report>);
+    // Read by the session's looks, many times between two renderings.
+    let source_live = use_memo((), |()| Cell::new(live));
+    source_live.set(live);
+
+    let held = use_mut_ref(|| None::<Held>);
+    let tell = {
+        let dispatcher = state.dispatcher();
+        Callback::from(move |event| dispatcher.dispatch(event))
+    };
+    let opening = Opening {
+        endpoint: base.join(&format!("whep/{source}")),
+        ties: Ties { on_event: tell.clone(), on_report: report_to(&report), source_live },
+    };
+    use_effect_with((state.attempt, (*output).clone()), {
+        let held = Rc::clone(&held);
+        move |(attempt, output)| {
+            *held.borrow_mut() =
+                attempt.zip(output.clone()).map(|(attempt, output)| opening.hold(attempt, output));
+            move || drop(held.take())
+        }
+    });
+    use_effect_with(state.is_on(), {
+        let (output, report) = (output.setter(), report.setter());
+        move |on| {
+            if !on {
+                output.set(None);
+                report.set(None);
+            }
+        }
+    });
+    use_effect_with(((*output).clone(), gain), |(output, gain)| {
+        if let Some(OpenOutput(output)) = output {
+            output.set_gain(*gain);
+        }
+    });
+    use_effect_with(live, {
+        let tell = tell.clone();
+        move |live| {
+            if *live {
+                tell.emit(Event::RelayAnswers);
+            }
+        }
+    });
+    use_effect_with((), {
+        let tell = tell.clone();
+        move |()| {
+            let leaving = end_when_page_goes(held, tell);
+            move || drop(leaving)
+        }
+    });
+
+    let listen = use_callback((output.setter(), tell.clone(), gain), |(), (output, tell, gain)| {
+        tell.emit(Event::Listen);
+        match Output::open(*gain) {
+            Ok(opened) => output.set(Some(OpenOutput(Rc::new(opened)))),
+            Err(failure) => tell.emit(Event::Failed(failure)),
+        }
+    });
+    let stop = use_callback(tell, |(), tell| tell.emit(Event::Stop));
+    ListeningHandle { state, output, report, listen, stop }
+}
+
+/// An attempt: first a wait, then a session.
+struct Held {
+    _wait: Option<Timeout>,
+    _session: Rc<RefCell<Option<Session>>>,
+}
+
+/// What every attempt of a card needs.
+#[derive(Clone)]
+struct Opening {
+    endpoint: Option<String>,
+    ties: Ties,
+}
+
+impl Opening {
+    fn hold(self, attempt: Attempt, output: OpenOutput) -> Held {
+        let session = Rc::new(RefCell::new(None));
+        let slot = Rc::clone(&session);
+        let open = move || *slot.borrow_mut() = self.open(output);
+        let wait = match attempt.delay_millis {
+            0 => {
+                open();
+                None
+            }
+            millis => Some(Timeout::new(millis, open)),
+        };
+        Held { _wait: wait, _session: session }
+    }
+
+    fn open(self, output: OpenOutput) -> Option<Session> {
+        let on_event = self.ties.on_event.clone();
+        on_event.emit(Event::Begun);
+        let opened = match self.endpoint {
+            Some(endpoint) => Session::open(endpoint, output.0, self.ties),
+            None => Err(Failure::NoRelay),
+        };
+        opened.map_err(|failure| on_event.emit(Event::Failed(failure))).ok()
+    }
+}
+
+fn report_to(report: &UseStateHandle<Option<Report>>) -> Callback<Report> {
+    let setter = report.setter();
+    Callback::from(move |figures| setter.set(Some(figures)))
+}
+
+/// A page that goes away says so, rather than leave the relay sending until it notices.
+fn end_when_page_goes(held: Rc<RefCell<Option<Held>>>, tell: Callback<Event>) -> Option<EventListener> {
+    let window = web_sys::window()?;
+    Some(EventListener::new(&window, "pagehide", move |_| {
+        drop(held.take());
+        tell.emit(Event::Stop);
+    }))
+}

@@ -1,0 +1,104 @@
+//! Shapes of the browser's objects that `web-sys` does not have, or has wrongly.
+
+use js_sys::Object;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// `RequestInit`, to be sent even while the page goes away.
+    pub(crate) type LastingRequest;
+
+    #[wasm_bindgen(method, setter)]
+    pub(crate) fn set_keepalive(this: &LastingRequest, keepalive: bool);
+
+    /// `RTCRtpReceiver`, where its jitter buffer can be told what to aim at (W3C webrtc-extensions).
+    pub(crate) type BufferedReceiver;
+
+    #[wasm_bindgen(method, setter, js_name = jitterBufferTarget)]
+    pub(crate) fn set_jitter_buffer_target(this: &BufferedReceiver, millis: f64);
+
+    /// `navigator.audioSession` (W3C Audio Session; Safari).
+    pub(crate) type AudioSession;
+
+    #[wasm_bindgen(method, setter, js_name = type)]
+    pub(crate) fn set_kind(this: &AudioSession, kind: &str);
+
+    /// `navigator`, where it has an audio session.
+    pub(crate) type NavigatorWithAudio;
+
+    #[wasm_bindgen(method, getter, js_name = audioSession)]
+    pub(crate) fn audio_session(this: &NavigatorWithAudio) -> Option<AudioSession>;
+
+    /// An `AudioContext`'s latency in seconds, where the browser knows it.
+    pub(crate) type LatentContext;
+
+    #[wasm_bindgen(method, getter, js_name = baseLatency)]
+    pub(crate) fn base_latency(this: &LatentContext) -> Option<f64>;
+
+    #[wasm_bindgen(method, getter, js_name = outputLatency)]
+    pub(crate) fn output_latency(this: &LatentContext) -> Option<f64>;
+
+    /// The answer of `RTCPeerConnection.getStats`, a map.
+    pub(crate) type StatsMap;
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn get(this: &StatsMap, id: &str) -> Option<RawStats>;
+
+    #[wasm_bindgen(method, js_name = forEach)]
+    pub(crate) fn for_each(this: &StatsMap, take: &mut dyn FnMut(RawStats));
+
+    /// One entry of it; which fields are there depends on `type` and on the browser.
+    #[wasm_bindgen(extends = Object)]
+    pub(crate) type RawStats;
+
+    #[wasm_bindgen(method, getter, js_name = type)]
+    pub(crate) fn kind(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn timestamp(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = codecId)]
+    pub(crate) fn codec_id(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = mimeType)]
+    pub(crate) fn mime_type(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = sdpFmtpLine)]
+    pub(crate) fn sdp_fmtp_line(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = clockRate)]
+    pub(crate) fn clock_rate(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn channels(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = packetsReceived)]
+    pub(crate) fn packets_received(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = packetsLost)]
+    pub(crate) fn packets_lost(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = bytesReceived)]
+    pub(crate) fn bytes_received(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn jitter(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = jitterBufferDelay)]
+    pub(crate) fn jitter_buffer_delay(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = jitterBufferEmittedCount)]
+    pub(crate) fn jitter_buffer_emitted_count(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = totalSamplesReceived)]
+    pub(crate) fn total_samples_received(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = concealedSamples)]
+    pub(crate) fn concealed_samples(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = silentConcealedSamples)]
+    pub(crate) fn silent_concealed_samples(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = selectedCandidatePairId)]
+    pub(crate) fn selected_candidate_pair_id(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn nominated(this: &RawStats) -> Option<bool>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn selected(this: &RawStats) -> Option<bool>;
+    #[wasm_bindgen(method, getter, js_name = currentRoundTripTime)]
+    pub(crate) fn current_round_trip_time(this: &RawStats) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = localCandidateId)]
+    pub(crate) fn local_candidate_id(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = remoteCandidateId)]
+    pub(crate) fn remote_candidate_id(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = candidateType)]
+    pub(crate) fn candidate_type(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn protocol(this: &RawStats) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = relayProtocol)]
+    pub(crate) fn relay_protocol(this: &RawStats) -> Option<String>;
+}

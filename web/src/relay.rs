@@ -1,0 +1,37 @@
+//! Where the relay is, and what it is asked over HTTP. Media sessions are asked for in [`crate::rtc`].
+
+mod base;
+mod command;
+pub(crate) mod http;
+
+pub use base::Base;
+pub use command::pulse_command;
+
+use soundport_api::Source;
+
+/// The answer to [`sources`] takes at most this long: two readings of the list.
+const LIST_TIMEOUT_MILLIS: u32 = 4_000;
+
+/// Why the list could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListError {
+    /// No answer came.
+    Unreachable,
+    /// What answers there is no relay.
+    NotARelay,
+}
+
+/// Reads the sources there are.
+///
+/// # Errors
+/// When the relay does not answer in time, or something else answers.
+pub async fn sources(base: &Base) -> Result<Vec<Source>, ListError> {
+    let url = base.join("api/sources").ok_or(ListError::Unreachable)?;
+    let answer = http::get(&url, LIST_TIMEOUT_MILLIS).await.map_err(|_| ListError::Unreachable)?;
+    match answer.status {
+        200 => serde_json::from_str(&answer.body).map_err(|_| ListError::NotARelay),
+        // What a proxy says of a relay that is down.
+        502..=504 => Err(ListError::Unreachable),
+        _ => Err(ListError::NotARelay),
+    }
+}

@@ -1,0 +1,18 @@
+//! The browser's media: the only module that touches `RTCPeerConnection` and `AudioContext`.
+//!
+//! [`Output`] is a card's way to the loudspeaker and lives from *Listen* to *Stop*; a [`Session`] is one WebRTC connection that feeds it,
+//! and is replaced when it breaks. What a session sees is told as [`Event`](crate::state::Event)s; which session should exist is decided in
+//! [`crate::state`].
+
+mod level;
+mod offer;
+mod output;
+mod peer;
+mod session;
+mod stats;
+mod whep;
+
+pub use level::{Ballistics, Shown, share_of_scale};
+pub use output::{Levels, Output};
+pub use session::{Session, Ties};
+pub use stats::Report;

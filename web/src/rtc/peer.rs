@@ -1,0 +1,80 @@
+//! One `RTCPeerConnection` that only receives.
+
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    MediaStreamTrack, RtcPeerConnection, RtcPeerConnectionState, RtcRtpReceiver, RtcRtpTransceiverDirection,
+    RtcRtpTransceiverInit, RtcSdpType, RtcSessionDescriptionInit,
+};
+
+use super::offer;
+use super::stats::Snapshot;
+use crate::js::{BufferedReceiver, StatsMap};
+
+/// A connection, closed when dropped.
+pub(super) struct Peer {
+    connection: RtcPeerConnection,
+    receiver: RtcRtpReceiver,
+}
+
+impl Peer {
+    /// A connection that is ready to receive one audio track.
+    pub(super) fn new() -> Result<Self, JsValue> {
+        let connection = RtcPeerConnection::new()?;
+        let init = RtcRtpTransceiverInit::new();
+        init.set_direction(RtcRtpTransceiverDirection::Recvonly);
+        let receiver = connection.add_transceiver_with_str_and_init("audio", &init).receiver();
+        // The browser raises it by itself where the network needs more.
+        receiver.unchecked_ref::<BufferedReceiver>().set_jitter_buffer_target(0.0);
+        Ok(Self { connection, receiver })
+    }
+
+    /// The track, silent until packets come.
+    pub(super) fn track(&self) -> MediaStreamTrack {
+        self.receiver.track()
+    }
+
+    /// The offer to send. It is not made this connection's own yet, so that the relay can think meanwhile.
+    pub(super) async fn offer(&self) -> Result<String, JsValue> {
+        let offer: RtcSessionDescriptionInit =
+            JsFuture::from(self.connection.create_offer()).await?.unchecked_into();
+        Ok(offer::with_stereo(&offer.get_sdp().unwrap_or_default()))
+    }
+
+    /// Makes the offer this connection's own.
+    pub(super) async fn take_offer(&self, sdp: &str) -> Result<(), JsValue> {
+        let description = description(RtcSdpType::Offer, sdp);
+        JsFuture::from(self.connection.set_local_description(&description)).await?;
+        Ok(())
+    }
+
+    /// Takes the relay's answer.
+    pub(super) async fn take_answer(&self, sdp: &str) -> Result<(), JsValue> {
+        let description = description(RtcSdpType::Answer, sdp);
+        JsFuture::from(self.connection.set_remote_description(&description)).await?;
+        Ok(())
+    }
+
+    /// Where the connection stands.
+    pub(super) fn state(&self) -> RtcPeerConnectionState {
+        self.connection.connection_state()
+    }
+
+    /// The counters now; none before the stream is there.
+    pub(super) async fn snapshot(&self) -> Option<Snapshot> {
+        let map: StatsMap = JsFuture::from(self.connection.get_stats()).await.ok()?.unchecked_into();
+        Snapshot::read(&map)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.connection.close();
+    }
+}
+
+fn description(kind: RtcSdpType, sdp: &str) -> RtcSessionDescriptionInit {
+    let description = RtcSessionDescriptionInit::new(kind);
+    description.set_sdp(sdp);
+    description
+}

@@ -1,0 +1,174 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gloo_timers::callback::Interval;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::RtcPeerConnectionState;
+use yew::Callback;
+
+use super::output::Output;
+use super::peer::Peer;
+use super::stats::{Report, Window};
+use super::whep;
+use crate::state::{Event, Failure, Finding, Pause, Reading, Refusal, Watch};
+
+/// How often a session is looked at: sound must be seen soon after it is heard.
+const LOOK_EVERY_MILLIS: u32 = 50;
+
+/// Looks from one reading of the counters to the next: one second.
+const LOOKS_PER_REPORT: u32 = 20;
+
+/// One WebRTC connection that hears a source. Dropping it ends it at both ends.
+pub struct Session {
+    inner: Rc<Inner>,
+    _looking: Interval,
+}
+
+/// What a session tells, and what it is told.
+#[derive(Clone)]
+pub struct Ties {
+    /// What happens to the session.
+    pub on_event: Callback<Event>,
+    /// Its figures, once a second.
+    pub on_report: Callback<Report>,
+    /// Whether the relay calls the source live.
+    pub source_live: Rc<Cell<bool>>,
+}
+
+struct Inner {
+    peer: Peer,
+    output: Rc<Output>,
+    ties: Ties,
+    session_url: RefCell<Option<String>>,
+    watch: RefCell<Watch>,
+    window: RefCell<Window>,
+    packets: Cell<u64>,
+    looks: Cell<u32>,
+    closed: Cell<bool>,
+}
+
+impl Session {
+    /// Asks the relay for a session at `endpoint`, a WHEP URL, and lets it be heard through `output`.
+    ///
+    /// # Errors
+    /// When this browser cannot receive.
+    pub fn open(endpoint: String, output: Rc<Output>, ties: Ties) -> Result<Self, Failure> {
+        let peer = Peer::new().map_err(|_| Failure::NoWebRtc)?;
+        output.attach(&peer.track()).map_err(|_| Failure::NoWebRtc)?;
+        let inner = Rc::new(Inner {
+            peer,
+            output,
+            ties,
+            session_url: RefCell::default(),
+            watch: RefCell::new(Watch::new(js_sys::Date::now())),
+            window: RefCell::default(),
+            packets: Cell::new(0),
+            looks: Cell::new(0),
+            closed: Cell::new(false),
+        });
+        spawn_local(Rc::clone(&inner).connect(endpoint));
+        let looking = Rc::clone(&inner);
+        let looking = Interval::new(LOOK_EVERY_MILLIS, move || looking.look());
+        Ok(Self { inner, _looking: looking })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.inner.close();
+    }
+}
+
+impl Inner {
+    async fn connect(self: Rc<Self>, endpoint: String) {
+        if let Err(refusal) = self.negotiate(&endpoint).await {
+            self.tell(Event::Refused(refusal, js_sys::Math::random()));
+        }
+    }
+
+    async fn negotiate(&self, endpoint: &str) -> Result<(), Refusal> {
+        let unusable = |_| Refusal::Unusable("this browser cannot use its answer.".into());
+        let offer = self.peer.offer().await.map_err(unusable)?;
+        // The relay answers while the browser makes the offer its own.
+        let pending = whep::send_offer(endpoint, &offer)?;
+        let own = self.peer.take_offer(&offer).await;
+        let granted = whep::granted(pending).await?;
+        if self.closed.get() {
+            whep::end(&granted.session_url);
+            return Ok(());
+        }
+        *self.session_url.borrow_mut() = Some(granted.session_url);
+        own.map_err(unusable)?;
+        self.peer.take_answer(&granted.answer).await.map_err(unusable)
+    }
+
+    fn look(self: &Rc<Self>) {
+        let looks = self.looks.get() + 1;
+        self.looks.set(looks % LOOKS_PER_REPORT);
+        if looks == LOOKS_PER_REPORT {
+            spawn_local(Rc::clone(self).report());
+        }
+        let state = self.peer.state();
+        if matches!(state, RtcPeerConnectionState::Failed | RtcPeerConnectionState::Closed) {
+            return self.tell_broken(Pause::Broken);
+        }
+        let connected = state == RtcPeerConnectionState::Connected;
+        let reading = Reading {
+            now_millis: js_sys::Date::now(),
+            connected,
+            running: self.output.is_running(),
+            packets: self.packets.get(),
+            peak: self.output.peak(),
+            source_live: self.ties.source_live.get(),
+        };
+        if connected {
+            self.tell(Event::Connected);
+        }
+        let finding = self.watch.borrow_mut().read(reading);
+        match finding {
+            Some(Finding::Sound) => self.tell(Event::Sound),
+            Some(Finding::Quiet(quiet)) => self.tell(Event::Quiet(quiet)),
+            Some(Finding::Blocked) => self.tell(Event::Failed(Failure::Blocked)),
+            Some(Finding::NeverConnected) => self.tell_broken(Pause::Broken),
+            Some(Finding::Ask) => spawn_local(Rc::clone(self).ask()),
+            None => {}
+        }
+    }
+
+    async fn report(self: Rc<Self>) {
+        let Some(snapshot) = self.peer.snapshot().await else { return };
+        self.packets.set(snapshot.packets as u64);
+        let report = self.window.borrow_mut().push(snapshot, self.output.latency_secs());
+        if !self.closed.get() {
+            self.ties.on_report.emit(report);
+        }
+    }
+
+    /// Packets stay away: a relay that restarted does not know the session, one that is gone does not answer.
+    async fn ask(self: Rc<Self>) {
+        let Some(url) = self.session_url.borrow().clone() else { return };
+        match whep::still_stands(&url).await {
+            Ok(true) => {}
+            Ok(false) => self.tell_broken(Pause::Broken),
+            Err(_) => self.tell_broken(Pause::NoRelay),
+        }
+    }
+
+    fn tell_broken(&self, pause: Pause) {
+        self.tell(Event::Broken(pause, js_sys::Math::random()));
+    }
+
+    fn tell(&self, event: Event) {
+        if !self.closed.get() {
+            self.ties.on_event.emit(event);
+        }
+    }
+
+    fn close(&self) {
+        self.closed.set(true);
+        self.output.detach();
+        if let Some(url) = self.session_url.take() {
+            whep::end(&url);
+        }
+    }
+}

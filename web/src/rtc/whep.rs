@@ -1,0 +1,60 @@
+//! A session asked for over HTTP (WHEP, draft-ietf-wish-whep).
+
+use soundport_api::Problem;
+use web_sys::Url;
+
+use crate::relay::http::{self, Answer, NoAnswer, Pending};
+use crate::state::Refusal;
+
+/// A relay that has not answered by now will not.
+const POST_TIMEOUT_MILLIS: u32 = 6_000;
+
+/// Asking whether a session still stands is worth less patience.
+const ASK_TIMEOUT_MILLIS: u32 = 2_000;
+
+/// What the relay gave.
+pub(super) struct Granted {
+    /// The relay's description of the session.
+    pub(super) answer: String,
+    /// The session's own address.
+    pub(super) session_url: String,
+}
+
+/// Sends the offer; it is on its way when this returns.
+pub(super) fn send_offer(endpoint: &str, offer: &str) -> Result<Pending, Refusal> {
+    http::post(endpoint, "application/sdp", offer, POST_TIMEOUT_MILLIS)
+        .map_err(|NoAnswer| Refusal::Unreachable)
+}
+
+/// Waits for what the relay says to the offer.
+pub(super) async fn granted(pending: Pending) -> Result<Granted, Refusal> {
+    let answer = pending.answer().await.map_err(|NoAnswer| Refusal::Unreachable)?;
+    if answer.status != 201 {
+        return Err(refusal(&answer));
+    }
+    let unusable = || Refusal::Unusable("its answer names no session.".into());
+    let location = answer.header("Location").ok_or_else(unusable)?;
+    let session_url = Url::new_with_base(&location, &answer.url).map_err(|_| unusable())?.href();
+    Ok(Granted { answer: answer.body, session_url })
+}
+
+/// Whether the relay still knows the session; an error when it does not answer.
+pub(super) async fn still_stands(session_url: &str) -> Result<bool, NoAnswer> {
+    let answer = http::get(session_url, ASK_TIMEOUT_MILLIS).await?;
+    match answer.status {
+        502..=504 => Err(NoAnswer),
+        status => Ok(!matches!(status, 404 | 410)),
+    }
+}
+
+/// Ends the session, also while the page goes away.
+pub(super) fn end(session_url: &str) {
+    http::delete(session_url);
+}
+
+fn refusal(answer: &Answer) -> Refusal {
+    let retry_after_secs = answer.header("Retry-After").and_then(|secs| secs.trim().parse().ok());
+    let detail = serde_json::from_str::<Problem>(&answer.body).map(|problem| problem.detail);
+    let detail = detail.unwrap_or_else(|_| format!("it answered {}.", answer.status));
+    Refusal::Status { code: answer.status, retry_after_secs, detail }
+}

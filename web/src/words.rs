@@ -1,0 +1,138 @@
+//! What the page says: every state in words, and what to do.
+
+use soundport_api::{Format, SourceState};
+
+use crate::state::{Failure, Pause, Phase, Quiet};
+
+/// A source's state while nobody listens here.
+pub fn source_state(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Waiting => "Waiting",
+        SourceState::Live => "Live",
+        SourceState::Idle => "Idle",
+        SourceState::Lost => "Gone",
+    }
+}
+
+/// What a source's state means, for a listener who wonders.
+pub fn source_note(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Waiting => "Nothing has come from it yet.",
+        SourceState::Live => "",
+        SourceState::Idle => "It has stopped playing for now.",
+        SourceState::Lost => "It has left. It may come back.",
+    }
+}
+
+/// A sound format in small print, such as `44.1 kHz stereo`.
+pub fn format(format: Format) -> String {
+    let kilohertz = f64::from(format.rate) / 1_000.0;
+    match format.channels {
+        1 => format!("{kilohertz} kHz mono"),
+        2 => format!("{kilohertz} kHz stereo"),
+        channels => format!("{kilohertz} kHz, {channels} channels"),
+    }
+}
+
+/// The name of a listening state, as tests and scripts read it from `data-state`.
+pub fn phase_name(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Ready => "ready",
+        Phase::Connecting => "connecting",
+        Phase::Listening => "listening",
+        Phase::Silent(_) => "silent",
+        Phase::Reconnecting(_) => "reconnecting",
+        Phase::Failed(_) => "failed",
+    }
+}
+
+/// A listening state in a word or two; none while not listening.
+pub fn phase(phase: &Phase) -> Option<&'static str> {
+    match phase {
+        Phase::Ready => None,
+        Phase::Connecting => Some("Connecting"),
+        Phase::Listening => Some("Listening"),
+        Phase::Silent(_) => Some("Silent"),
+        Phase::Reconnecting(Pause::NotLive | Pause::Busy) => Some("Waiting"),
+        Phase::Reconnecting(_) => Some("Reconnecting"),
+        Phase::Failed(_) => Some("Not playing"),
+    }
+}
+
+/// What a listening state means, and what to do; empty where the state says it all.
+pub fn phase_note(phase: &Phase) -> String {
+    match phase {
+        Phase::Ready | Phase::Connecting | Phase::Listening => String::new(),
+        Phase::Silent(quiet) => self::quiet(*quiet).into(),
+        Phase::Reconnecting(pause) => self::pause(*pause).into(),
+        Phase::Failed(failure) => self::failure(failure),
+    }
+}
+
+fn quiet(quiet: Quiet) -> &'static str {
+    match quiet {
+        Quiet::SourceStopped => "It has stopped playing. You will hear it when it plays again.",
+        Quiet::Zeros => "Connected. The container sends silence right now.",
+        Quiet::NoPackets => "Connected, but no sound arrives. You will hear it when it does.",
+    }
+}
+
+fn pause(pause: Pause) -> &'static str {
+    match pause {
+        Pause::Broken => "The connection broke. It comes back by itself.",
+        Pause::NoRelay => "The relay does not answer. The sound comes back when it does.",
+        Pause::SourceGone => "It has left. You will hear it when it is back.",
+        Pause::NotLive => "Nothing has come from it yet. You will hear it when it plays.",
+        Pause::Busy => "The relay is full. You are let in when there is room.",
+    }
+}
+
+fn failure(failure: &Failure) -> String {
+    match failure {
+        Failure::NoRelay => "The relay does not answer. Start it, then listen again.".into(),
+        Failure::UnknownSource => "The relay does not know this source any more.".into(),
+        Failure::Refused(detail) if detail.is_empty() => "The relay refused. Its log says why.".into(),
+        Failure::Refused(detail) => format!("The relay refused: {detail}"),
+        Failure::NoMedia => {
+            "The relay answers, but its sound does not get through. Open its UDP port, 8443, to this computer.".into()
+        }
+        Failure::NoWebRtc => "This browser cannot receive sound. Use one with WebRTC switched on.".into(),
+        Failure::Blocked => "The browser held the sound back. Press Listen once more.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use soundport_api::Encoding;
+
+    #[test]
+    fn formats_read_well() {
+        let words = |rate, channels| format(Format { encoding: Encoding::L16, rate, channels });
+        assert_eq!(words(44_100, 2), "44.1 kHz stereo");
+        assert_eq!(words(48_000, 1), "48 kHz mono");
+        assert_eq!(words(22_050, 2), "22.05 kHz stereo");
+    }
+
+    #[test]
+    fn no_sentence_shouts_and_every_trouble_is_explained() {
+        let quiets = [Quiet::SourceStopped, Quiet::Zeros, Quiet::NoPackets].map(Phase::Silent);
+        let pauses = [Pause::Broken, Pause::NoRelay, Pause::SourceGone, Pause::NotLive, Pause::Busy]
+            .map(Phase::Reconnecting);
+        let failures = [
+            Failure::NoRelay,
+            Failure::UnknownSource,
+            Failure::Refused("The offer holds no Opus.".into()),
+            Failure::Refused(String::new()),
+            Failure::NoMedia,
+            Failure::NoWebRtc,
+            Failure::Blocked,
+        ]
+        .map(Phase::Failed);
+        for phase in quiets.iter().chain(&pauses).chain(&failures) {
+            let note = phase_note(phase);
+            assert!(note.ends_with('.') && !note.contains('!'), "{phase:?}: {note}");
+            assert!(super::phase(phase).is_some(), "{phase:?}");
+        }
+    }
+}
