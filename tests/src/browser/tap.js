@@ -16,7 +16,7 @@
     }
   });`;
 
-  const tap = { peers: [], chunks: [], dropped: 0, rate: 0, error: null };
+  const tap = { peers: [], chunks: [], dropped: 0, rate: 0, clicked: 0, error: null };
   window.soundportTap = tap;
 
   const Peer = window.RTCPeerConnection;
@@ -24,6 +24,18 @@
     constructor(...rest) {
       super(...rest);
       tap.peers.push(this);
+    }
+  };
+
+  // The moment of the latest click, in milliseconds of the epoch.
+  document.addEventListener("click", (event) => { tap.clicked = performance.timeOrigin + event.timeStamp; }, true);
+
+  const Context = window.AudioContext;
+  window.AudioContext = class extends Context {
+    constructor(...rest) {
+      super(...rest);
+      // Ready before the first sound is.
+      recorder(this).catch((error) => { tap.error = String(error); });
     }
   };
 
@@ -49,7 +61,7 @@
     return node;
   };
   AudioNode.prototype.connect = function (target, ...rest) {
-    if (target instanceof AudioDestinationNode && this.context instanceof AudioContext) {
+    if (target instanceof AudioDestinationNode && this.context instanceof Context) {
       recorder(this.context).then((node) => connect.call(this, node), (error) => { tap.error = String(error); });
     }
     return connect.call(this, target, ...rest);
