@@ -24,7 +24,7 @@ use tracing::trace;
 
 use self::offer::Offer;
 pub use self::offer::{Credentials, OfferError};
-use self::peer::{Engine, Peer, Verdict};
+use self::peer::{Engine, Identity, Peer, Verdict};
 use crate::frame::{FrameLength, OpusFrame, SourceId};
 
 /// The address of a peer's socket, as the relay sees it.
@@ -249,17 +249,13 @@ impl Fanout {
         }
         let offer = Offer::parse(&request.offer)?;
         let id = SessionId(self.rng.random());
-        let local = self.draw_credentials(self.peers.vacant_key());
-        let (peer, answer) = Peer::accept(
-            &self.engine,
-            id,
-            request.source.clone(),
-            offer,
-            request.candidates,
-            local,
-            self.rng.random(),
-            now,
-        )?;
+        let identity = Identity {
+            session: id,
+            source: request.source.clone(),
+            local: self.draw_credentials(self.peers.vacant_key()),
+            timestamp_base: self.rng.random(),
+        };
+        let (peer, answer) = Peer::accept(&self.engine, identity, offer, request.candidates, now)?;
         self.earliest = earlier(self.earliest, peer.deadline());
         let index = self.peers.insert(peer);
         self.index_by_session.insert(id, index);

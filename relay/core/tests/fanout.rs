@@ -1,4 +1,5 @@
 //! The fan-out as listeners meet it: real WebRTC on both sides, in virtual time.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod listener;
 

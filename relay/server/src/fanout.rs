@@ -194,13 +194,17 @@ impl Driver {
         let now = Instant::now();
         // A requester that went away needs no answer; the session falls silent and is dropped.
         match command {
-            Command::Connect(request, reply) => drop(reply.send(self.fanout.connect(request, now))),
-            Command::Restart(id, remote, reply) => {
-                drop(reply.send(self.fanout.restart(id, remote, now, &mut self.out)));
+            Command::Connect(request, reply) => {
+                let _ = reply.send(self.fanout.connect(request, now));
             }
-            Command::Session(id, reply) => drop(reply.send(self.fanout.session(id))),
+            Command::Restart(id, remote, reply) => {
+                let _ = reply.send(self.fanout.restart(id, remote, now, &mut self.out));
+            }
+            Command::Session(id, reply) => {
+                let _ = reply.send(self.fanout.session(id));
+            }
             Command::Disconnect(id, reply) => {
-                drop(reply.send(self.fanout.disconnect(id, now, &mut self.out)))
+                let _ = reply.send(self.fanout.disconnect(id, now, &mut self.out));
             }
         }
     }

@@ -32,11 +32,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     let media_address = media.local_addr().context("Failed to find the media port")?;
     let rtp_address = rtp.local_addr().context("Failed to find the RTP port")?;
 
-    let mut ingest = Ingest::new(IngestConfig {
-        frame: options.frame,
-        bitrate_bps: options.bitrate_bps,
-        ..IngestConfig::default()
-    });
+    let mut ingest = Ingest::new(IngestConfig { frame: options.frame, bitrate_bps: options.bitrate_bps });
     let demo = options.demo.then(|| Demo::new(rtp_address)).transpose()?;
     if let Some(demo) = &demo {
         ingest.pin(SenderAddr(demo.address()?), SourceId::new("demo"), "Demo");

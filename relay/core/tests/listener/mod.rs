@@ -1,4 +1,9 @@
 //! A listener made of str0m, and the wire between it and a fan-out, in virtual time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test stops at the first surprise, and its clock starts somewhere"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
