@@ -1,1 +1,34 @@
-//! What the end-to-end tests share.
+//! What the end-to-end tests share: the relay as a process, senders, listeners, and an ear that measures.
+//!
+//! Tests assert what a user would notice; nothing here looks inside the relay.
+
+mod browser;
+mod http;
+mod namespace;
+mod process;
+mod pulse;
+mod random;
+mod relay;
+mod report;
+mod sender;
+mod static_page;
+mod tone;
+mod tone_sender;
+mod turn;
+mod wait;
+mod whep;
+
+pub use browser::{Browser, Inbound};
+pub use http::{Answer, Http, Request};
+pub use namespace::{Namespace, Wire};
+pub use process::{Process, Usage};
+pub use random::Random;
+pub use relay::{Relay, RelayOptions};
+pub use report::report;
+pub use sender::Sender;
+pub use static_page::StaticPage;
+pub use tone::{Recording, Tone};
+pub use tone_sender::{Onset, Signal, ToneSender, ToneSenderOptions};
+pub use turn::{long, turn};
+pub use wait::{wait_for, wait_until};
+pub use whep::{Listener, Packet, Stream, WhepClient, opus_offer};

@@ -91,6 +91,11 @@ impl Ingest {
     pub fn pin(&mut self, from: SenderAddr, id: SourceId, title: &str) {
         let origin = Origin::Pinned(canonical(from));
         self.sources.retain(|source| source.id != id);
+        for source in
+            self.sources.iter_mut().filter(|source| source.key.is_some_and(|key| key.from == canonical(from)))
+        {
+            source.key = None;
+        }
         let stream = Stream::new(id.clone(), self.config);
         self.sources.push(Source::new(id, title.to_owned(), origin, stream));
         self.revision += 1;
@@ -194,9 +199,12 @@ impl Ingest {
         let Some(index) = self.place(key, since, now) else {
             return;
         };
-        let Some(candidate) = self.probation.graduate(key) else {
+        let Some(mut candidate) = self.probation.graduate(key) else {
             return;
         };
+        if now.saturating_duration_since(since) > TAKEN_OVER_AFTER {
+            candidate.keep_latest();
+        }
         self.adopt(index, candidate);
     }
 

@@ -8,14 +8,15 @@ mod cli;
 mod demo;
 mod fanout;
 mod http;
-mod ingest;
 mod inbox;
+mod ingest;
 mod network;
 mod options;
 mod page;
 mod relay;
 mod udp;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,12 @@ fn main() -> ExitCode {
 }
 
 fn init_log() {
-    let filter = EnvFilter::try_from_env("SOUNDPORT_LOG").unwrap_or_else(|_| EnvFilter::new("soundport=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    let filter =
+        EnvFilter::try_from_env("SOUNDPORT_LOG").unwrap_or_else(|_| EnvFilter::new("soundport=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }

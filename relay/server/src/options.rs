@@ -203,7 +203,9 @@ impl HostPort {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         let found: Vec<_> = (bare, self.port)
             .to_socket_addrs()
-            .with_context(|| format!("Failed to resolve {self}: give an IP address, or a name that this host knows"))?
+            .with_context(|| {
+                format!("Failed to resolve {self}: give an IP address, or a name that this host knows")
+            })?
             .collect();
         ensure!(!found.is_empty(), "{self} stands for no address: give an IP address instead");
         Ok(found)
@@ -286,12 +288,23 @@ mod tests {
 
     #[test]
     fn the_command_line_goes_over_the_file() {
-        let file: Flags = toml::from_str("https = \"[::]:9443\"\nbitrate = 96\nannounce = [\"a.example\", \"192.0.2.1:7000\"]").unwrap();
+        let file: Flags = toml::from_str(
+            "https = \"[::]:9443\"\nbitrate = 96\nannounce = [\"a.example\", \"192.0.2.1:7000\"]",
+        )
+        .unwrap();
         let flags = Flags { bitrate: Some(64), ..Flags::default() };
         let options = flags.over(file).complete().unwrap();
         assert_eq!(options.bitrate_bps, 64_000);
         assert_eq!(options.https.to_string(), "[::]:9443");
         assert_eq!(options.announce[1], Announce { host: "192.0.2.1".into(), port: Some(7000) });
+    }
+
+    #[test]
+    fn the_example_file_holds_every_key_with_its_default() {
+        let text = include_str!("../../../deploy/soundport.example.toml");
+        let example = toml::from_str::<Flags>(text).unwrap().complete().unwrap();
+        let default = Flags::default().complete().unwrap();
+        assert_eq!(format!("{example:?}"), format!("{default:?}"));
     }
 
     #[test]

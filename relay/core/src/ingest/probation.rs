@@ -12,6 +12,9 @@ const MAX_STREAMS: usize = 64;
 /// How many packets of each are kept.
 const MAX_PACKETS: usize = 8;
 
+/// How many of them are still heard after a wait: the largest burst of a sender.
+const LATEST: usize = 3;
+
 /// A stream that does not convince within this time is forgotten.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -99,6 +102,12 @@ impl Probation {
 }
 
 impl Candidate {
+    /// Leaves only the latest packets: what came before is too old to be heard now.
+    pub(crate) fn keep_latest(&mut self) {
+        let old = self.packets.len().saturating_sub(LATEST);
+        self.packets.drain(..old);
+    }
+
     fn new(key: StreamKey, payload_type: u8, now: Instant) -> Self {
         Self { key, payload_type, since: now, heard: now, proven: None, packets: Vec::new() }
     }
@@ -114,12 +123,7 @@ impl Candidate {
             self.packets.remove(0);
             given_up = 1;
         }
-        self.packets.push(Held {
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            payload: packet.payload.to_vec(),
-            arrived: now,
-        });
+        self.packets.push(Held::new(packet, now));
         self.proven = self.proven.or_else(|| self.prove());
         given_up
     }

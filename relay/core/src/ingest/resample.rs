@@ -68,3 +68,69 @@ impl std::fmt::Debug for Resampler {
 fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tone from `rate_hz`, resampled.
+    fn resampled(rate_hz: u32, tone_hz: f64, seconds: usize) -> Vec<Sample> {
+        let mut resampler = Resampler::new(rate_hz).unwrap();
+        let mut out = Vec::new();
+        let total = rate_hz as usize * seconds;
+        let tone: Vec<Sample> = (0..total)
+            .map(|n| {
+                (std::f64::consts::TAU * (tone_hz * n as f64 / f64::from(rate_hz)).fract()).sin() as f32 * 0.5
+            })
+            .map(|level| [level; 2])
+            .collect();
+        tone.chunks(317).for_each(|packet| resampler.process(packet, &mut out));
+        out
+    }
+
+    /// Level of a tone, and of all the rest against it in dB.
+    fn purity(sound: &[Sample], tone_hz: f64) -> (f64, f64) {
+        let angle = |n: usize| std::f64::consts::TAU * (tone_hz * n as f64 / 48_000.0).fract();
+        let (mut sine, mut cosine) = (0.0, 0.0);
+        for (n, sample) in sound.iter().enumerate() {
+            sine += f64::from(sample[0]) * angle(n).sin();
+            cosine += f64::from(sample[0]) * angle(n).cos();
+        }
+        let half = sound.len() as f64 / 2.0;
+        (sine, cosine) = (sine / half, cosine / half);
+        let rest = |(n, sample): (usize, &Sample)| {
+            (f64::from(sample[0]) - sine * angle(n).sin() - cosine * angle(n).cos()).powi(2)
+        };
+        let rest: f64 = sound.iter().enumerate().map(rest).sum::<f64>() / half;
+        let level = sine.hypot(cosine);
+        (level, 20.0 * (rest.sqrt() / level).log10())
+    }
+
+    #[test]
+    fn tones_stay_pure() {
+        for rate_hz in [44_100, 22_050, 32_000, 96_000] {
+            for tone_hz in [100.0, 1000.0, 8000.0] {
+                let sound = resampled(rate_hz, tone_hz, 2);
+                let (level, rest_db) = purity(&sound[24_000..72_000], tone_hz);
+                println!("{rate_hz} Hz, tone of {tone_hz} Hz: level {level:.5}, rest {rest_db:.1} dB");
+                assert!((level / 0.5 - 1.0).abs() < 0.001, "{rate_hz} Hz, {tone_hz} Hz: level {level}");
+                assert!(rest_db < -90.0, "{rate_hz} Hz, {tone_hz} Hz: THD+N {rest_db:.1} dB");
+            }
+        }
+    }
+
+    #[test]
+    fn sound_comes_soon() {
+        let mut resampler = Resampler::new(44_100).unwrap();
+        let mut out = Vec::new();
+        let peak = |out: &[Sample]| out.iter().position(|sample| sample[0] > 0.8);
+        resampler.process(&[SILENCE; 999], &mut out);
+        resampler.process(&[[1.0; 2]], &mut out);
+        let waited = (0..).find(|_| {
+            resampler.process(&[SILENCE], &mut out);
+            peak(&out).is_some()
+        });
+        let waited_ms = waited.unwrap() as f64 / 44.1;
+        assert!(waited_ms <= 3.0, "a click took {waited_ms:.2} ms");
+    }
+}

@@ -1,0 +1,278 @@
+//! Chromium as a user has it: autoplay forbidden, real clicks, and an ear at the loudspeaker.
+
+mod driver;
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use thirtyfour::{By, WebDriver};
+use tokio::runtime::Runtime;
+
+use self::driver::Driver;
+use crate::{Recording, wait_for};
+
+const TAP: &str = include_str!("browser/tap.js");
+const STATE_LIMIT: Duration = Duration::from_secs(15);
+/// A block of the audio graph, in frames (Web Audio, section 2.4).
+const BLOCK_FRAMES: usize = 128;
+
+/// A browser with one tab; it is closed on drop.
+#[derive(Debug)]
+pub struct Browser {
+    session: Option<WebDriver>,
+    runtime: Runtime,
+    driver: Driver,
+}
+
+/// What the page's newest session received, from `getStats`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inbound {
+    /// RTP packets.
+    pub packets_received: u64,
+    /// Frames of sound that went to the loudspeaker.
+    pub total_samples_received: u64,
+    /// Of these, frames that were made up.
+    pub concealed_samples: u64,
+    /// Of these, frames that were made up as silence.
+    pub silent_concealed_samples: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tapped {
+    rate: u32,
+    error: Option<String>,
+    times: Vec<f64>,
+    samples: String,
+}
+
+impl Browser {
+    /// A fresh Chromium that records what it plays. The page's content policy is set aside for the recorder.
+    ///
+    /// # Errors
+    /// When Chromium or its driver is missing or does not start.
+    pub fn start() -> Result<Self> {
+        let browser = Self::plain()?;
+        browser.cdp("Page.enable", json!({}))?;
+        browser.cdp("Page.setBypassCSP", json!({ "enabled": true }))?;
+        browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": TAP }))?;
+        Ok(browser)
+    }
+
+    /// A fresh Chromium in which nothing was changed.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn plain() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let driver = Driver::start()?;
+        let session = runtime.block_on(driver.session()).with_context(|| driver.log())?;
+        Ok(Self { session: Some(session), runtime, driver })
+    }
+
+    /// Opens a page and waits until it is loaded.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub fn open(&self, url: &str) -> Result<()> {
+        Ok(self.runtime.block_on(self.session()?.goto(url))?)
+    }
+
+    /// Sets the window's size in CSS pixels.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn resize(&self, width: u32, height: u32) -> Result<()> {
+        Ok(self.runtime.block_on(self.session()?.set_window_rect(0, 0, width, height))?)
+    }
+
+    /// Clicks as a finger does: the element must be there, visible and uncovered.
+    ///
+    /// # Errors
+    /// When there is no such element within a while, or it cannot be clicked.
+    pub fn click(&self, selector: &str) -> Result<()> {
+        wait_for(&format!("a click on {selector}"), STATE_LIMIT, || {
+            self.runtime.block_on(async {
+                self.session()?.find(By::Css(selector)).await?.click().await?;
+                Ok(Some(()))
+            })
+        })
+    }
+
+    /// Presses keys where the focus is.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn press(&self, keys: &str) -> Result<()> {
+        Ok(self.runtime.block_on(self.session()?.action_chain().send_keys(keys).perform())?)
+    }
+
+    /// Waits until an element is there.
+    ///
+    /// # Errors
+    /// When it is not within a while; the text holds the page.
+    pub fn wait(&self, selector: &str) -> Result<()> {
+        wait_for(selector, STATE_LIMIT, || {
+            let found =
+                self.run("return document.querySelector(arguments[0]) !== null", vec![json!(selector)])?;
+            Ok(Some(()).filter(|()| found))
+        })
+        .with_context(|| self.run::<String>("return document.body.outerHTML", vec![]).unwrap_or_default())
+    }
+
+    /// Waits until the card of `source` is in `state`.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_state(&self, source: &str, state: &str) -> Result<()> {
+        self.wait(&format!("[data-source='{source}'][data-state='{state}']"))
+    }
+
+    /// Clicks a button on the card of `source`: `listen`, `stop` or `mute`.
+    ///
+    /// # Errors
+    /// As [`Self::click`].
+    pub fn act(&self, source: &str, action: &str) -> Result<()> {
+        self.click(&format!("[data-source='{source}'] [data-action='{action}']"))
+    }
+
+    /// Runs a script in the page and takes what it returns.
+    ///
+    /// # Errors
+    /// When it throws, or returns another shape.
+    pub fn run<T: DeserializeOwned>(&self, script: &str, arguments: Vec<Value>) -> Result<T> {
+        let returned = self.runtime.block_on(self.session()?.execute(script, arguments))?;
+        Ok(serde_json::from_value(returned.json().clone())?)
+    }
+
+    /// Runs the body of an async function in the page and takes what it resolves to.
+    ///
+    /// # Errors
+    /// When it throws, takes over a minute, or resolves to another shape.
+    pub fn run_async<T: DeserializeOwned>(&self, body: &str, arguments: Vec<Value>) -> Result<T> {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; const given = [...arguments].slice(0, -1);
+             (async (...arguments) => {{ {body} }})(...given)
+               .then((value) => done({{ value }}), (error) => done({{ error: String(error) }}));"
+        );
+        let returned = self.runtime.block_on(self.session()?.execute_async(script, arguments))?;
+        let returned = returned.json();
+        ensure!(returned.get("error").is_none(), "the page threw {}", returned["error"]);
+        Ok(serde_json::from_value(returned["value"].clone())?)
+    }
+
+    /// What the page plays from now on, for `length`: behind its volume, as it goes to the loudspeaker.
+    ///
+    /// # Errors
+    /// When it played nothing at all, not even silence.
+    pub fn record(&self, length: Duration) -> Result<Recording> {
+        Ok(self.record_timed(length)?.0)
+    }
+
+    /// As [`Self::record`], with the time at which each block of 128 frames came into the audio graph.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn record_timed(&self, length: Duration) -> Result<(Recording, Vec<SystemTime>)> {
+        let tapped: Tapped = self.run_async(
+            "return await window.soundportTap.record(arguments[0])",
+            vec![json!(length.as_secs_f64())],
+        )?;
+        ensure!(tapped.error.is_none(), "the recorder failed: {:?}", tapped.error);
+        ensure!(!tapped.times.is_empty(), "the page sent nothing to the loudspeaker");
+        let bytes = STANDARD.decode(&tapped.samples)?;
+        let sample = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let frames: Vec<[f32; 2]> =
+            bytes.chunks_exact(8).map(|frame| [sample(frame), sample(&frame[4..])]).collect();
+        ensure!(frames.len() == tapped.times.len() * BLOCK_FRAMES, "the recorder lost its count");
+        let times =
+            tapped.times.iter().map(|ms| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ms / 1000.0));
+        Ok((Recording { rate: tapped.rate, frames }, times.collect()))
+    }
+
+    /// Waits until the page plays something that can be heard.
+    ///
+    /// # Errors
+    /// When it does not within a while.
+    pub fn wait_sound(&self) -> Result<()> {
+        wait_for("sound from the page", STATE_LIMIT, || {
+            let heard = self.record(Duration::from_millis(100))?;
+            Ok((heard.rms(0).max(heard.rms(1)) > 0.003).then_some(()))
+        })
+    }
+
+    /// The statistics of the newest connected session, if there is one.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn inbound(&self) -> Result<Option<Inbound>> {
+        self.run_async("return await window.soundportTap.inbound()", vec![])
+    }
+
+    /// What axe-core finds serious or critical in the page as it stands, one line each.
+    ///
+    /// # Errors
+    /// When `SOUNDPORT_AXE` names no axe-core.
+    pub fn axe(&self) -> Result<Vec<String>> {
+        let path =
+            std::env::var_os("SOUNDPORT_AXE").context("SOUNDPORT_AXE is not set: run `cargo xtask test`")?;
+        let axe =
+            std::fs::read_to_string(&path).with_context(|| format!("Failed to read {}", path.display()))?;
+        self.run::<Value>(&format!("{axe}; return null"), vec![])?;
+        self.run_async(
+            "const found = await axe.run();
+             return found.violations.filter((rule) => ['serious', 'critical'].includes(rule.impact))
+               .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html} (${node.failureSummary})`));",
+            vec![],
+        )
+    }
+
+    /// A picture of the window as PNG.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn screenshot(&self) -> Result<Vec<u8>> {
+        Ok(self.runtime.block_on(self.session()?.screenshot_as_png())?)
+    }
+
+    /// Sends a command of the DevTools protocol.
+    ///
+    /// # Errors
+    /// When the browser refuses it.
+    pub fn cdp(&self, method: &str, parameters: Value) -> Result<Value> {
+        Ok(self.runtime.block_on(self.session()?.cdp().send_raw(method, parameters))?)
+    }
+
+    /// Closes the browser as a user does.
+    ///
+    /// # Errors
+    /// When it had gone before.
+    pub fn close(mut self) -> Result<()> {
+        let session = self.session.take().context("the browser has gone")?;
+        Ok(self.runtime.block_on(session.quit())?)
+    }
+
+    /// Kills the browser with all its processes: no page gets to say goodbye.
+    pub fn kill(mut self) {
+        self.driver.kill();
+        // There is nobody left to be told.
+        self.session.take().map(WebDriver::leak);
+    }
+
+    fn session(&self) -> Result<&WebDriver> {
+        self.session.as_ref().context("the browser has gone")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            let _ = self.runtime.block_on(session.quit());
+        }
+    }
+}

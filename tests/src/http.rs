@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use soundport_api::Problem;
+use ureq::Agent;
+
+/// No answer of the relay takes longer: it does no work that waits for others.
+const LIMIT: Duration = Duration::from_secs(10);
+const LARGEST_BODY_BYTES: u64 = 16 << 20;
+
+/// A client that follows no redirect and takes no status for an error.
+#[derive(Debug, Clone)]
+pub struct Http {
+    agent: Agent,
+    base: String,
+}
+
+/// A request in the making.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    headers: Vec<(String, String)>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+impl Http {
+    /// A client of the server at `base`, such as `http://127.0.0.1:8080`.
+    pub fn new(base: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(LIMIT))
+            .build();
+        Self { agent: Agent::new_with_config(config), base: base.trim_end_matches('/').to_owned() }
+    }
+
+    /// The server's address as it was given.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Sends `request` and reads the answer to its end.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn send(&self, request: &Request) -> Result<Answer> {
+        let uri = if request.path.contains("://") {
+            request.path.clone()
+        } else {
+            format!("{}{}", self.base, request.path)
+        };
+        let mut builder = ureq::http::Request::builder().method(request.method.as_str()).uri(&uri);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let context = || format!("Failed to {} {uri}", request.method);
+        let answer =
+            if request.body.is_empty() && !matches!(request.method.as_str(), "POST" | "PATCH" | "PUT") {
+                self.agent.run(builder.body(())?)
+            } else {
+                self.agent.run(builder.body(request.body.clone())?)
+            };
+        let mut answer = answer.with_context(context)?;
+        let headers = answer.headers().iter();
+        let headers = headers
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            headers: headers.collect(),
+            body: answer
+                .body_mut()
+                .with_config()
+                .limit(LARGEST_BODY_BYTES)
+                .read_to_vec()
+                .with_context(context)?,
+        })
+    }
+
+    /// `GET path`.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn get(&self, path: &str) -> Result<Answer> {
+        self.send(&Request::new("GET", path))
+    }
+}
+
+impl Request {
+    /// A request without headers or body; `path` may be a whole URL.
+    pub fn new(method: &str, path: &str) -> Self {
+        Self { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// The same with one header more.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with a body of the given media type.
+    pub fn body(self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self.header("content-type", media_type) }
+    }
+}
+
+impl Answer {
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as problem details (RFC 9457), with the checks that hold for every one of them.
+    ///
+    /// # Errors
+    /// When the media type is another, a member is missing or empty, or `status` is not that of the answer.
+    pub fn problem(&self) -> Result<Problem> {
+        let media_type = self.header("content-type").unwrap_or_default();
+        ensure!(
+            media_type.starts_with("application/problem+json"),
+            "content type {media_type:?}, not a problem's"
+        );
+        let problem: Problem = serde_json::from_slice(&self.body).context("not problem details")?;
+        ensure!(problem.status == self.status, "says {} in an answer of {}", problem.status, self.status);
+        ensure!(!problem.kind.is_empty() && !problem.title.is_empty(), "type or title is empty");
+        ensure!(!problem.detail.is_empty(), "detail is empty");
+        Ok(problem)
+    }
+}

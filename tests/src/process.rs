@@ -1,0 +1,148 @@
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+
+/// The kernel's clock ticks in `/proc/<pid>/stat`, the same on every Linux (`sysconf(_SC_CLK_TCK)`).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A program that a test started; it and what it started are killed on drop, and nothing else.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    stderr: NamedTempFile,
+}
+
+/// What a process has used.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+    /// Processor time of all threads since the start.
+    pub cpu: Duration,
+}
+
+impl Process {
+    /// Starts `command` with its standard error kept for [`Self::stderr`] and its output thrown away.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub fn start(name: &str, command: &mut Command) -> Result<Self> {
+        let stderr = NamedTempFile::new().context("Failed to create a file for standard error")?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr.reopen()?)
+            .spawn()
+            .with_context(|| format!("Failed to start {name}: is it installed?"))?;
+        Ok(Self { name: name.to_owned(), child, stderr })
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to standard error so far.
+    pub fn stderr(&self) -> String {
+        let mut text = Vec::new();
+        let read = fs::File::open(self.stderr.path()).and_then(|mut file| file.read_to_end(&mut text));
+        read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+    }
+
+    /// How it ended, or none while it runs.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().with_context(|| format!("Failed to ask whether {} runs", self.name))
+    }
+
+    /// Memory and processor time of the process itself.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn usage(&self) -> Result<Usage> {
+        let folder = PathBuf::from(format!("/proc/{}", self.id()));
+        Ok(Usage { resident_bytes: resident_bytes(&folder)?, cpu: cpu(&folder)? })
+    }
+
+    /// Kills it at once (SIGKILL), with all it started: no goodbye is said.
+    pub fn kill(&mut self) {
+        let family = descendants(self.id());
+        let _ = self.child.kill();
+        for id in family {
+            let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+            pid.and_then(|pid| kill_process(pid, Signal::KILL).ok());
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn resident_bytes(folder: &Path) -> Result<u64> {
+    let status = fs::read_to_string(folder.join("status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes * 1024)
+}
+
+fn cpu(folder: &Path) -> Result<Duration> {
+    let stat = fs::read_to_string(folder.join("stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks =
+        |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).context("short stat");
+    Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
+}
+
+/// The ids of all processes below `ancestor`, as `/proc` shows them now.
+fn descendants(ancestor: u32) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
+        children.entry(parent.unwrap_or(0)).or_default().push(id);
+    }
+    let mut found = Vec::new();
+    let mut open = vec![ancestor];
+    while let Some(next) = open.pop() {
+        for child in children.remove(&next).unwrap_or_default() {
+            found.push(child);
+            open.push(child);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait_for;
+
+    #[test]
+    fn what_a_program_started_dies_with_it() {
+        let mut shell = Process::start("sh", Command::new("sh").args(["-c", "sleep 600 & wait"])).unwrap();
+        let sleep =
+            wait_for("the child", Duration::from_secs(5), || Ok(descendants(shell.id()).pop())).unwrap();
+        assert!(shell.usage().unwrap().resident_bytes > 100_000);
+        shell.kill();
+        wait_for("its end", Duration::from_secs(5), || {
+            let stat = fs::read_to_string(format!("/proc/{sleep}/stat")).unwrap_or_default();
+            Ok((stat.is_empty() || stat.contains(") Z ")).then_some(()))
+        })
+        .unwrap();
+    }
+}

@@ -1,0 +1,251 @@
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use soundport_api::{Source, SourceState};
+use tempfile::TempDir;
+
+use crate::{Http, Namespace, Process, Usage, wait_for};
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// Another program may take a port between the look and the relay's bind.
+const PORT_TRIES: usize = 3;
+
+/// A relay of its own for a test: fresh certificates, free ports, killed on drop.
+#[derive(Debug)]
+pub struct Relay {
+    process: Process,
+    ports: Ports,
+    certs: TempDir,
+    http: Http,
+}
+
+/// How a relay is started, beyond its ports.
+#[derive(Debug, Default, Clone)]
+pub struct RelayOptions<'a> {
+    /// `--demo`: with the built-in source.
+    pub demo: bool,
+    /// `--announce` for each.
+    pub announce: Vec<String>,
+    /// Runs inside, with HTTPS and media open on the given port there.
+    pub namespace: Option<(&'a Namespace, u16)>,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    https: u16,
+    http: u16,
+    rtp: u16,
+}
+
+impl Relay {
+    /// A relay on loopback without sources.
+    ///
+    /// # Errors
+    /// When it does not come up; the text holds what it said.
+    pub fn start() -> Result<Self> {
+        Self::with(&RelayOptions::default())
+    }
+
+    /// A relay on loopback with the demo source.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn demo() -> Result<Self> {
+        Self::with(&RelayOptions { demo: true, ..RelayOptions::default() })
+    }
+
+    /// A relay as the options say.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn with(options: &RelayOptions<'_>) -> Result<Self> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Self::once(options) {
+                Err(error) if tries < PORT_TRIES && error.to_string().contains("in use") => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The relay's program: `SOUNDPORT_BIN`, else the one built beside the tests.
+    ///
+    /// # Errors
+    /// When there is none and it cannot be built.
+    pub fn program() -> Result<PathBuf> {
+        if let Some(path) = std::env::var_os("SOUNDPORT_BIN") {
+            return Ok(path.into());
+        }
+        let here = std::env::current_exe()?;
+        let profile =
+            here.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+        let path = profile.context("not run from a target folder: set SOUNDPORT_BIN")?.join("soundport");
+        if !path.exists() {
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let built = Command::new(cargo).args(["build", "--package", "soundport"]).status()?;
+            ensure!(built.success() && path.exists(), "`cargo build -p soundport` failed");
+        }
+        Ok(path)
+    }
+
+    /// A client of its plain HTTP address.
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// `http://localhost:…`, a secure context for browsers.
+    pub fn http_url(&self) -> String {
+        format!("http://localhost:{}", self.ports.http)
+    }
+
+    /// `https://localhost:…`, with the minted certificate.
+    pub fn https_url(&self) -> String {
+        format!("https://localhost:{}", self.ports.https)
+    }
+
+    /// Where senders send RTP to.
+    pub fn rtp(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.rtp).into()
+    }
+
+    /// Where all WebRTC sessions end.
+    pub fn media(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.https).into()
+    }
+
+    /// Where its certificates are.
+    pub fn certs(&self) -> &Path {
+        self.certs.path()
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// Its memory and processor time.
+    ///
+    /// # Errors
+    /// When it has died.
+    pub fn usage(&self) -> Result<Usage> {
+        self.process.usage().with_context(|| format!("the relay is gone; it said:\n{}", self.log()))
+    }
+
+    /// The sources it lists.
+    ///
+    /// # Errors
+    /// When it does not answer, or with something else.
+    pub fn sources(&self) -> Result<Vec<Source>> {
+        let answer = self.http.get("/api/sources")?;
+        ensure!(answer.status == 200, "/api/sources answered {}", answer.status);
+        serde_json::from_slice(&answer.body).context("/api/sources is not a list of sources")
+    }
+
+    /// The source of that id, if it is listed.
+    ///
+    /// # Errors
+    /// As [`Self::sources`].
+    pub fn source(&self, id: &str) -> Result<Option<Source>> {
+        Ok(self.sources()?.into_iter().find(|source| source.id == id))
+    }
+
+    /// Waits until the source of that id is live.
+    ///
+    /// # Errors
+    /// When it is not within ten seconds.
+    pub fn wait_live(&self, id: &str) -> Result<Source> {
+        wait_for(&format!("source {id} to be live"), Duration::from_secs(10), || {
+            Ok(self.source(id)?.filter(|source| source.state == SourceState::Live))
+        })
+        .with_context(|| format!("sources: {:?}", self.sources()))
+    }
+
+    /// Waits until the source of that id has `count` listeners, at most `limit`.
+    ///
+    /// # Errors
+    /// When it has another number then.
+    pub fn wait_listeners(&self, id: &str, count: u32, limit: Duration) -> Result<()> {
+        wait_for(&format!("{count} listeners of {id}"), limit, || {
+            Ok(self.source(id)?.filter(|source| source.listeners == count).map(|_| ()))
+        })
+        .with_context(|| format!("sources: {:?}", self.sources()))
+    }
+
+    /// Kills it without a goodbye.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn once(options: &RelayOptions<'_>) -> Result<Self> {
+        let ports = Ports::free(options)?;
+        let certs = tempfile::tempdir()?;
+        let program = Self::program()?;
+        let mut command = match options.namespace {
+            Some((namespace, _)) => namespace.command(program),
+            None => Command::new(program),
+        };
+        let open = if options.namespace.is_some() { "0.0.0.0" } else { "127.0.0.1" };
+        command
+            .arg("serve")
+            .args(["--https".to_owned(), format!("{open}:{}", ports.https)])
+            .args(["--media".to_owned(), format!("{open}:{}", ports.https)])
+            .args(["--http".to_owned(), format!("127.0.0.1:{}", ports.http)])
+            .args(["--rtp".to_owned(), format!("{open}:{}", ports.rtp)])
+            .arg("--certs")
+            .arg(certs.path());
+        command.args(options.demo.then_some("--demo"));
+        command.args(options.announce.iter().flat_map(|address| ["--announce", address]));
+        command.args(&options.arguments);
+        let process = Process::start("the relay", &mut command)?;
+        let http = Http::new(&format!("http://127.0.0.1:{}", ports.http));
+        let mut relay = Self { process, ports, certs, http };
+        relay.wait_ready(options)?;
+        Ok(relay)
+    }
+
+    fn wait_ready(&mut self, options: &RelayOptions<'_>) -> Result<()> {
+        let forwarded = options.namespace.map(|(namespace, port)| namespace.reach(port));
+        let ended = wait_for("the relay to be ready", START_LIMIT, || {
+            if let Some(status) = self.process.ended()? {
+                return Ok(Some(Some(status)));
+            }
+            let ready = match forwarded {
+                Some(address) => TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok(),
+                None => self.http.get("/healthz")?.status == 200,
+            };
+            Ok(ready.then_some(None))
+        })
+        .with_context(|| self.log())?;
+        if let Some(status) = ended {
+            bail!("the relay ended with {status}: {}", self.log());
+        }
+        Ok(())
+    }
+}
+
+impl Ports {
+    fn free(options: &RelayOptions<'_>) -> Result<Self> {
+        if let Some((_, https)) = options.namespace {
+            return Ok(Self { https, http: https + 1, rtp: https + 2 });
+        }
+        Ok(Self { https: free_port()?, http: free_port()?, rtp: free_port()? })
+    }
+}
+
+/// A port that neither TCP nor UDP uses on loopback just now.
+fn free_port() -> Result<u16> {
+    for _ in 0..50 {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = tcp.local_addr()?.port();
+        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("found no free port in fifty tries")
+}

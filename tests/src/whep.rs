@@ -1,0 +1,140 @@
+//! A WHEP client at RTP level: it sees every packet's sequence number and timestamp.
+
+mod listener;
+mod offer;
+mod stream;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+pub use listener::Listener;
+pub use offer::opus_offer;
+pub use stream::{Packet, Stream};
+
+use crate::{Answer, Http, wait_for};
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const RECEIVE_WAIT: Duration = Duration::from_millis(5);
+
+/// A listener on a thread of its own; it leaves politely on drop.
+#[derive(Debug)]
+pub struct WhepClient {
+    listener: Arc<Mutex<Listener>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+    polite: bool,
+}
+
+impl WhepClient {
+    /// Listens to `source` and waits for its first packet.
+    ///
+    /// # Errors
+    /// When the relay refuses, or no packet comes within ten seconds.
+    pub fn listen(http: &Http, source: &str) -> Result<Self> {
+        let client = Self::join(http, source)?;
+        wait_for("the first packet", CONNECT_LIMIT, || {
+            Ok((!client.lock().stream().is_empty()).then_some(()))
+        })?;
+        Ok(client)
+    }
+
+    /// Listens to `source` and waits until connected, with or without sound.
+    ///
+    /// # Errors
+    /// When the relay refuses, or there is no connection within ten seconds.
+    pub fn join(http: &Http, source: &str) -> Result<Self> {
+        let listener = Listener::join(http, source)?;
+        let socket = listener.socket()?;
+        let listener = Arc::new(Mutex::new(listener));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (shared, stopped) = (Arc::clone(&listener), Arc::clone(&stop));
+        let thread = thread::Builder::new().name("whep".into()).spawn(move || {
+            let mut buffer = [0; 2048];
+            socket.set_read_timeout(Some(RECEIVE_WAIT))?;
+            while !stopped.load(Ordering::Relaxed) {
+                let received = socket.recv_from(&mut buffer).ok();
+                let datagram = received.map(|(length, from)| (&buffer[..length], from));
+                shared.lock().unwrap_or_else(PoisonError::into_inner).handle(datagram)?;
+            }
+            Ok(())
+        })?;
+        let client = Self { listener, stop, thread: Some(thread), polite: true };
+        wait_for("a connection", CONNECT_LIMIT, || Ok(client.lock().is_connected().then_some(())))?;
+        Ok(client)
+    }
+
+    /// Hears for `length`, from now on.
+    ///
+    /// # Errors
+    /// When the session ended meanwhile.
+    pub fn hear(&self, length: Duration) -> Result<Stream> {
+        self.lock().take_stream();
+        let end = Instant::now() + length;
+        thread::sleep(end.saturating_duration_since(Instant::now()));
+        self.take()
+    }
+
+    /// What was heard since the last look.
+    ///
+    /// # Errors
+    /// When the session has ended.
+    pub fn take(&self) -> Result<Stream> {
+        let running = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        ensure!(running && self.lock().is_alive(), "the session has ended");
+        Ok(self.lock().take_stream())
+    }
+
+    /// Restarts ICE by `PATCH`, and returns the relay's answer.
+    ///
+    /// # Errors
+    /// When the relay refuses or its answer cannot be used.
+    pub fn restart_ice(&self) -> Result<Answer> {
+        self.lock().restart_ice()
+    }
+
+    /// The session's URL.
+    pub fn session(&self) -> String {
+        self.lock().session().to_owned()
+    }
+
+    /// Ends the session by `DELETE`.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn leave(mut self) -> Result<Answer> {
+        self.polite = false;
+        self.halt();
+        let listener = self.lock();
+        listener.leave().context("Failed to leave")
+    }
+
+    /// Falls silent without a word, like a computer whose network was cut.
+    pub fn vanish(mut self) {
+        self.polite = false;
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Listener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for WhepClient {
+    fn drop(&mut self) {
+        self.halt();
+        if self.polite {
+            let _ = self.lock().leave();
+        }
+    }
+}

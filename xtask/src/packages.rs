@@ -1,0 +1,178 @@
+//! Programs that come with the system: installed on Debian as root, named elsewhere.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::progress::{run_quietly, step};
+use crate::tools::{find_program, python};
+
+/// Something that must be there, the Debian package that brings it, and what it is for.
+pub(crate) struct Need {
+    what: What,
+    package: &'static str,
+    purpose: &'static str,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Program(&'static str),
+    GStreamer(&'static str),
+    Venv,
+}
+
+use What::{GStreamer, Program, Venv};
+
+/// What compiling needs.
+pub(crate) const BUILD: &[Need] = &[
+    need(Program("cc"), "gcc", "the C code of Opus and of the cryptography is compiled with it"),
+    need(Program("c++"), "g++", "CMake looks for it"),
+    need(Program("make"), "make", "CMake drives it"),
+    need(Program("cmake"), "cmake", "the C code of Opus is configured with it"),
+];
+
+/// What tests and benchmarks need besides.
+pub(crate) const TEST: &[Need] = &[
+    need(Program("npm"), "npm", "the browser tests' accessibility checks are an npm package"),
+    need(Program("chromium"), "chromium", "the browser and end-to-end tests"),
+    need(Program("chromedriver"), "chromium-driver", "the browser and end-to-end tests"),
+    need(Program("pulseaudio"), "pulseaudio", "the end-to-end tests, as a sender"),
+    need(Program("pactl"), "pulseaudio-utils", "the end-to-end tests, as a sender"),
+    need(Program("gst-launch-1.0"), "gstreamer1.0-tools", "the end-to-end tests, as a sender"),
+    need(GStreamer("audiotestsrc"), "gstreamer1.0-plugins-base", "GStreamer and PulseAudio as senders"),
+    need(GStreamer("rtpL16pay"), "gstreamer1.0-plugins-good", "GStreamer and PulseAudio as senders"),
+    need(Program("ffmpeg"), "ffmpeg", "the end-to-end tests, as a sender"),
+    need(Program("sox"), "sox", "the end-to-end tests, for their tones"),
+    need(Program("ip"), "iproute2", "the end-to-end tests in network namespaces"),
+    need(Program("nft"), "nftables", "the end-to-end tests in network namespaces"),
+    need(Program("iptables"), "iptables", "the end-to-end tests in network namespaces"),
+    need(Venv, "python3-venv", "the end-to-end tests with aiortc"),
+];
+
+const fn need(what: What, package: &'static str, purpose: &'static str) -> Need {
+    Need { what, package, purpose }
+}
+
+/// Makes sure that all of these are there.
+///
+/// # Errors
+/// When some are missing and this is not Debian as root: the sentence names them; or when apt-get fails.
+pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.what.is_there()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !(is_debian(&fs::read_to_string("/etc/os-release").unwrap_or_default()) && is_root()) {
+        bail!("{}", sentence(&missing));
+    }
+    let packages = names(&missing);
+    let minutes = if packages.len() > 4 { "a few minutes" } else { "about a minute" };
+    step(&format!("Installing {} with apt-get ({minutes})", packages.join(", ")), || {
+        run_quietly(&mut apt_get(&["update"]))?;
+        run_quietly(apt_get(&["install", "--yes", "--no-install-recommends"]).args(&packages))
+    })?;
+    match missing.iter().find(|need| !need.what.is_there()) {
+        Some(need) => bail!("{} is installed, but {} is still not found", need.package, need.what.name()),
+        None => Ok(()),
+    }
+}
+
+impl What {
+    fn is_there(self) -> bool {
+        match self {
+            Program(name) => find_program(name).is_some(),
+            GStreamer(element) => Command::new("gst-inspect-1.0")
+                .args(["--exists", element])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success()),
+            Venv => python::base().is_ok(),
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Program(name) => name.to_owned(),
+            GStreamer(element) => format!("GStreamer's {element}"),
+            Venv => "Python 3.11 with venv".to_owned(),
+        }
+    }
+}
+
+fn sentence(missing: &[&Need]) -> String {
+    let list: Vec<String> = missing
+        .iter()
+        .map(|need| format!("  {} (Debian's {}): {}", need.what.name(), need.package, need.purpose))
+        .collect();
+    format!(
+        "Missing:\n{}\nInstall what is missing and start again; on Debian: `sudo apt-get install {}`.",
+        list.join("\n"),
+        names(missing).join(" ")
+    )
+}
+
+fn names(missing: &[&Need]) -> Vec<&'static str> {
+    let mut names: Vec<_> = missing.iter().map(|need| need.package).collect();
+    names.dedup();
+    names
+}
+
+fn apt_get(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    // Another apt-get, such as the daily update, is waited for.
+    command
+        .args(["--quiet", "-o", "DPkg::Lock::Timeout=600"])
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn is_debian(os_release: &str) -> bool {
+    os_release
+        .lines()
+        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")))
+        .any(|ids| ids.trim_matches('"').split(' ').any(|id| id == "debian"))
+}
+
+#[cfg(target_os = "linux")]
+fn is_root() -> bool {
+    use std::os::linux::fs::MetadataExt;
+    fs::metadata("/proc/self").is_ok_and(|process| process.st_uid() == 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_root() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debian_and_its_children_are_known() {
+        assert!(is_debian("NAME=\"Debian GNU/Linux\"\nID=debian\n"));
+        assert!(is_debian("ID=ubuntu\nID_LIKE=\"debian\"\n"));
+        assert!(!is_debian("ID=fedora\n"));
+        assert!(!is_debian("ID=alpine\nHOME_URL=\"debian\"\n"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_package_and_purpose() {
+        let missing = need(Program("no-such-program"), "some-package", "some tests");
+        assert!(!missing.what.is_there());
+        let text = sentence(&[&missing, &missing]);
+        for word in ["no-such-program", "some tests", "`sudo apt-get install some-package`"] {
+            assert!(text.contains(word), "{word} in {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_seen() {
+        assert!(Program("sh").is_there());
+        ensure(&[need(Program("sh"), "dash", "this test")]).expect("nothing is missing");
+    }
+}

@@ -1,0 +1,178 @@
+//! The repository's own rules, as tests: each says what to do when it is broken.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders and files that are made, not written.
+const NOT_OURS: [&str; 6] = [".git", "target", "dist", "certs", "node_modules", "Cargo.lock"];
+
+/// More lines than this in one Rust file is more than one noun.
+const MOST_LINES: usize = 600;
+
+/// Rust files over this are to be rare.
+const MANY_LINES: usize = 400;
+
+#[test]
+fn only_the_peer_names_the_webrtc_engine() {
+    let offenders =
+        words(&["relay/core/src", "relay/server/src"], &["Rtc"], |file| file.ends_with("fanout/peer.rs"));
+    assert_none(
+        &offenders,
+        "Go through `Peer`: it alone owns an `Rtc`, and leaves it drained after every change.",
+    );
+}
+
+#[test]
+fn only_the_rtc_module_touches_browser_media() {
+    let types =
+        ["RtcPeerConnection", "RtcRtpReceiver", "MediaStream", "AudioContext", "GainNode", "AnalyserNode"];
+    let offenders = words(&["web/src"], &types, |file| {
+        file.starts_with("web/src/rtc") || file.ends_with("web/src/rtc.rs")
+    });
+    assert_none(&offenders, "Browser media belong under web/src/rtc.");
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X"),
+        concat!("todo", "!"),
+        concat!("dbg", "!"),
+        concat!("unimplemented", "!"),
+    ];
+    assert_none(&words(&["."], &marks, |_| false), "Do it, or write an issue.");
+    assert_none(&texts(&[concat!("#[ig", "nore")]), "Make the test pass, or let it assert what is so today.");
+}
+
+#[test]
+fn files_are_about_one_thing() {
+    let lengths: Vec<(PathBuf, usize)> = files(&["."])
+        .into_iter()
+        .filter(|(file, _)| file.extension() == Some(OsStr::new("rs")))
+        .map(|(file, text)| (file, text.lines().count()))
+        .collect();
+    let longer = |limit: usize| -> Vec<String> {
+        let over = lengths.iter().filter(|(_, lines)| *lines > limit);
+        over.map(|(file, lines)| format!("{}: {lines} lines", file.display())).collect()
+    };
+    assert_none(&longer(MOST_LINES), "Split by noun.");
+    let long = longer(MANY_LINES);
+    assert!(
+        long.len() * 10 <= lengths.len(),
+        "{} of {} files are over {MANY_LINES} lines; one in ten is enough:\n{}",
+        long.len(),
+        lengths.len(),
+        long.join("\n")
+    );
+}
+
+#[test]
+fn no_machine_is_named() {
+    let places = [concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/")];
+    assert_none(&texts(&places), "A path of one machine is of no use on another.");
+    let hosts = [
+        concat!("registry.", "npmjs"),
+        concat!("pypi", ".org"),
+        concat!("pythonhosted", ".org"),
+        concat!("index.", "crates.io"),
+        concat!("static.", "crates.io"),
+        concat!("deb.", "debian.org"),
+        concat!("replace", "-with"),
+    ];
+    assert_none(&texts(&hosts), "Where packages come from is for the machine's own settings to say.");
+}
+
+#[test]
+fn every_package_takes_the_workspaces_lints() {
+    let offenders: Vec<String> = manifests()
+        .into_iter()
+        .filter(|(_, text)| text.contains("[package]") && !text.contains("[lints]\nworkspace = true"))
+        .map(|(file, _)| file.display().to_string())
+        .collect();
+    assert_none(&offenders, "Add `[lints]` with `workspace = true`.");
+}
+
+#[test]
+fn trunk_uses_the_pinned_tools_and_may_download() {
+    let Ok(trunk) = fs::read_to_string(top().join("Trunk.toml")) else { return };
+    assert!(
+        !trunk.contains("offline = true"),
+        "Without the network a fresh clone cannot be built: leave `offline` out."
+    );
+    let lock = fs::read_to_string(top().join("Cargo.lock")).expect("the lock file is part of the repository");
+    let pinned = trunk.lines().find_map(|line| line.strip_prefix("wasm_bindgen = "));
+    if let Some(version) = pinned {
+        let locked = format!("name = \"wasm-bindgen\"\nversion = {version}\n");
+        assert!(lock.contains(&locked), "Trunk.toml wants wasm-bindgen {version}, Cargo.lock holds another.");
+    }
+}
+
+/// Lines that hold one of these words, as a whole word.
+fn words(folders: &[&str], words: &[&str], allowed: impl Fn(&Path) -> bool) -> Vec<String> {
+    lines(folders, allowed, |line| words.iter().any(|word| holds_word(line, word)))
+}
+
+/// Lines that hold one of these texts.
+fn texts(texts: &[&str]) -> Vec<String> {
+    lines(&["."], |_| false, |line| texts.iter().any(|text| line.contains(text)))
+}
+
+fn lines(folders: &[&str], allowed: impl Fn(&Path) -> bool, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, text) in files(folders).into_iter().filter(|(file, _)| !allowed(file)) {
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| wanted(line)) {
+            found.push(format!("{}:{}: {}", file.display(), index + 1, line.trim()));
+        }
+    }
+    found
+}
+
+fn holds_word(line: &str, word: &str) -> bool {
+    let part_of_a_name = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(start, _)| {
+        !line[..start].ends_with(part_of_a_name) && !line[start + word.len()..].starts_with(part_of_a_name)
+    })
+}
+
+fn manifests() -> Vec<(PathBuf, String)> {
+    let mut manifests = files(&["."]);
+    manifests.retain(|(file, _)| file.file_name() == Some(OsStr::new("Cargo.toml")));
+    manifests
+}
+
+/// The text files below these folders, named from the top.
+fn files(folders: &[&str]) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for folder in folders {
+        collect(&top().join(folder), &mut found);
+    }
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if NOT_OURS.iter().any(|name| path.file_name() == Some(OsStr::new(name))) {
+            continue;
+        }
+        if path.is_dir() {
+            collect(&path, found);
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            let name = path.strip_prefix(top()).unwrap_or(&path).components().collect();
+            found.push((name, text));
+        }
+    }
+}
+
+fn top() -> PathBuf {
+    let own = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    own.parent().map_or_else(|| own.clone(), Path::to_path_buf)
+}
+
+fn assert_none(offenders: &[String], advice: &str) {
+    assert!(offenders.is_empty(), "{advice}\n{}", offenders.join("\n"));
+}
