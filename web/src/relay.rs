@@ -29,7 +29,7 @@ pub async fn sources(base: &Base) -> Result<Vec<Source>, ListError> {
     let url = base.join("api/sources").ok_or(ListError::Unreachable)?;
     let answer = http::get(&url, LIST_TIMEOUT_MILLIS).await.map_err(|_| ListError::Unreachable)?;
     match answer.status {
-        200 => serde_json::from_str(&answer.body).map_err(|_| ListError::NotARelay),
+        200 => answer.json().ok_or(ListError::NotARelay),
         // What a proxy says of a relay that is down.
         502..=504 => Err(ListError::Unreachable),
         _ => Err(ListError::NotARelay),

@@ -1,5 +1,9 @@
 //! What the page says: every state in words, and what to do.
 
+mod number;
+
+pub use number::{kilobits, kilohertz, millis, percent};
+
 use soundport_api::{Format, SourceState};
 
 use crate::state::{Failure, Pause, Phase, Quiet};
@@ -26,11 +30,11 @@ pub fn source_note(state: SourceState) -> &'static str {
 
 /// A sound format in small print, such as `44.1 kHz stereo`.
 pub fn format(format: Format) -> String {
-    let kilohertz = f64::from(format.rate) / 1_000.0;
+    let rate = kilohertz(format.rate);
     match format.channels {
-        1 => format!("{kilohertz} kHz mono"),
-        2 => format!("{kilohertz} kHz stereo"),
-        channels => format!("{kilohertz} kHz, {channels} channels"),
+        1 => format!("{rate} mono"),
+        2 => format!("{rate} stereo"),
+        channels => format!("{rate}, {channels} channels"),
     }
 }
 
@@ -97,7 +101,7 @@ fn failure(failure: &Failure) -> String {
             "The relay answers, but its sound does not get through. Open its UDP port, 8443, to this computer.".into()
         }
         Failure::NoWebRtc => "This browser cannot receive sound. Use one with WebRTC switched on.".into(),
-        Failure::Blocked => "The browser held the sound back. Press Listen once more.".into(),
+        Failure::Blocked => "The browser held the sound back. Press Try again.".into(),
     }
 }
 

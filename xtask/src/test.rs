@@ -110,24 +110,24 @@ fn in_browser(cache: &Cache, plan: &Plan) -> Result<()> {
 /// One build for all tests of this machine: other choices of packages would give other features, and so compile much
 /// of it again.
 fn native(cache: &Cache, plan: &Plan, report: &mut Report, long: bool) {
-    if plan.has(Part::EndToEnd) && !report.phase("Building the page", || page::build(cache)) {
-        report.skip("End-to-end tests", "there is no page");
-    }
+    // The relay carries the page inside: it comes first.
+    let has_page = !plan.has(Part::EndToEnd) || report.phase("Building the page", || page::build(cache));
     let mut made = Vec::new();
-    report.phase("Building relay and tests", || {
+    let is_built = report.phase("Building relay and tests", || {
         made = executables(&["build", "--workspace", "--bin", "soundport", "--tests", "--locked"])?;
         Ok(())
     });
     let (end_to_end, unit): (Vec<_>, Vec<_>) =
         made.iter().filter(|made| made.is_test).partition(|made| made.package == END_TO_END);
+
     if plan.has(Part::Unit) {
-        report.phase("Unit tests", || {
+        report.phase_if(is_built, "Unit tests", || {
             run_all(&unit, plan, &[])?;
             run(cargo(&["test", "--workspace", "--doc", "--locked", "--quiet", "--"]).args(plan.words()))
         });
     }
-    if plan.has(Part::EndToEnd) && !end_to_end.is_empty() {
-        report.phase("End-to-end tests", || {
+    if plan.has(Part::EndToEnd) {
+        report.phase_if(is_built && has_page, "End-to-end tests", || {
             let relay = made.iter().find(|made| made.package == "soundport" && !made.is_test);
             let relay = relay.context("Cargo built no relay")?;
             run_all(&end_to_end, plan, &environment(cache, &relay.path, long)?)

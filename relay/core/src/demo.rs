@@ -7,7 +7,7 @@ use std::f32::consts::TAU;
 /// Samples a second, as everywhere after ingest.
 const RATE: f32 = 48_000.0;
 
-/// Eighth notes a minute.
+/// Samples between the strikes of the melody: a quarter of a second.
 const STEP: usize = 12_000;
 
 /// Samples until the piece begins again: 48 steps, 12 s.
@@ -42,17 +42,22 @@ impl DemoLoop {
     }
 
     /// Fills `frames`, left and right, with the sound that follows.
-    pub fn fill(&mut self, frames: &mut [[i16; 2]]) {
-        for frame in frames {
+    pub fn fill(&mut self, mut frames: &mut [[i16; 2]]) {
+        while !frames.is_empty() {
             if self.position.is_multiple_of(STEP) {
                 self.strike(self.position / STEP);
             }
-            let mut sum = [0.0; 2];
-            for note in &mut self.notes {
-                note.add_to(&mut sum);
+            let until_strike = STEP - self.position % STEP;
+            let (block, rest) = frames.split_at_mut(frames.len().min(PACKET).min(until_strike));
+            let mut sum = [[0.0; 2]; PACKET];
+            let sum = &mut sum[..block.len()];
+            self.notes.iter_mut().for_each(|note| note.add_to(sum));
+            for (frame, level) in block.iter_mut().zip(sum) {
+                // A cast from float keeps within the range of the integer.
+                *frame = level.map(|level| (level * FULL_SCALE) as i16);
             }
-            *frame = sum.map(|level| (level * FULL_SCALE).clamp(-32_768.0, 32_767.0) as i16);
-            self.position = (self.position + 1) % LOOP;
+            self.position = (self.position + block.len()) % LOOP;
+            frames = rest;
         }
     }
 
@@ -148,15 +153,20 @@ const BARS: [Bar; 6] = [
     bar([43, 55, 59], [74, 79, 81, 83, 0, 79, 0, 74]),
 ];
 
-/// Brings the loudest moment of the piece to about -9 dB of full scale.
+/// The 16-bit value of level 1; the piece's loudest moment is at -9 dB of it.
 const FULL_SCALE: f32 = 32_768.0;
 
-/// A note: partials that decay, a soft attack, and its place between the ears.
+/// A note: four sines that decay, a soft attack, and its place between the ears.
+///
+/// Each sine is a point that turns and shrinks; the four are kept side by side, so that they are computed at once.
 #[derive(Debug)]
 struct Note {
-    partials: [Partial; 4],
-    left: f32,
-    right: f32,
+    x: [f32; 4],
+    y: [f32; 4],
+    cos: [f32; 4],
+    sin: [f32; 4],
+    /// Gains of the ears.
+    ears: [f32; 2],
     attack: f32,
     attack_step: f32,
 }
@@ -172,56 +182,41 @@ impl Note {
         Self::new(frequency, pan, partials, 0.06)
     }
 
-    /// Partials are (multiple of the frequency, level, seconds to fall to 1/e).
+    /// Partials are (multiple of the frequency, level, seconds to fall to 1/e). `pan` is -1 for left to 1 for right.
     fn new(frequency: f32, pan: f32, partials: [(f32, f32, f32); 4], attack_secs: f32) -> Self {
-        // Equal power between the ears, and a little less high treble.
+        // As loud in between as at the sides.
         let angle = (pan + 1.0) * TAU / 8.0;
+        let turn = partials.map(|(multiple, ..)| TAU * frequency * multiple / RATE);
+        let shrink = partials.map(|(.., secs)| (-1.0 / (secs * RATE)).exp());
         Self {
-            partials: partials
-                .map(|(multiple, level, decay)| Partial::new(frequency * multiple, level, decay)),
-            left: angle.cos(),
-            right: angle.sin(),
+            x: partials.map(|(_, level, _)| level),
+            y: [0.0; 4],
+            cos: std::array::from_fn(|i| turn[i].cos() * shrink[i]),
+            sin: std::array::from_fn(|i| turn[i].sin() * shrink[i]),
+            ears: [angle.cos(), angle.sin()],
             attack: 0.0,
             attack_step: 1.0 / (attack_secs * RATE),
         }
     }
 
-    fn add_to(&mut self, sum: &mut [f32; 2]) {
-        let level: f32 = self.partials.iter_mut().map(Partial::next).sum();
-        self.attack = (self.attack + self.attack_step).min(1.0);
-        let level = level * self.attack * self.attack * (3.0 - 2.0 * self.attack);
-        sum[0] += level * self.left;
-        sum[1] += level * self.right;
+    fn add_to(&mut self, sum: &mut [[f32; 2]]) {
+        let (mut x, mut y, cos, sin) = (self.x, self.y, self.cos, self.sin);
+        for out in sum {
+            let level = (y[0] + y[1]) + (y[2] + y[3]);
+            self.attack = (self.attack + self.attack_step).min(1.0);
+            let level = level * self.attack * self.attack * (3.0 - 2.0 * self.attack);
+            out[0] += level * self.ears[0];
+            out[1] += level * self.ears[1];
+            for i in 0..4 {
+                (x[i], y[i]) = (x[i] * cos[i] - y[i] * sin[i], x[i] * sin[i] + y[i] * cos[i]);
+            }
+        }
+        (self.x, self.y) = (x, y);
     }
 
-    /// Half a 16-bit step is not heard.
+    /// Under -70 dB of full scale nothing is missed.
     fn is_audible(&self) -> bool {
-        self.attack < 1.0 || self.partials.iter().any(|partial| partial.level() > 1.5e-5)
-    }
-}
-
-/// A decaying sine: a point that turns and shrinks.
-#[derive(Debug)]
-struct Partial {
-    point: [f32; 2],
-    turn: [f32; 2],
-}
-
-impl Partial {
-    fn new(frequency: f32, level: f32, decay_secs: f32) -> Self {
-        let angle = TAU * frequency / RATE;
-        let shrink = (-1.0 / (decay_secs * RATE)).exp();
-        Self { point: [level, 0.0], turn: [angle.cos() * shrink, angle.sin() * shrink] }
-    }
-
-    fn next(&mut self) -> f32 {
-        let ([x, y], [c, s]) = (self.point, self.turn);
-        self.point = [x * c - y * s, x * s + y * c];
-        y
-    }
-
-    fn level(&self) -> f32 {
-        self.point[0].hypot(self.point[1])
+        self.attack < 1.0 || self.x.iter().zip(&self.y).any(|(x, y)| x.hypot(*y) > 3e-4)
     }
 }
 

@@ -22,9 +22,9 @@ use str0m::IceCreds;
 use thiserror::Error;
 use tracing::trace;
 
-pub use self::offer::{Credentials, OfferError};
 use self::offer::Offer;
-use self::peer::{Engine, Peer, Verdict};
+pub use self::offer::{Credentials, OfferError};
+use self::peer::{Engine, Identity, Peer, Verdict};
 use crate::frame::{FrameLength, OpusFrame, SourceId};
 
 /// The address of a peer's socket, as the relay sees it.
@@ -198,9 +198,8 @@ impl Fanout {
 
     /// Handles one datagram from the media socket. What nobody knows is dropped and counted.
     pub fn handle_datagram(&mut self, datagram: &Incoming<'_>, now: Instant, out: &mut Vec<Transmit>) {
-        let Some((index, peer)) = self
-            .index_of(datagram)
-            .and_then(|index| Some((index, self.peers.get_mut(index)?)))
+        let Some((index, peer)) =
+            self.index_of(datagram).and_then(|index| Some((index, self.peers.get_mut(index)?)))
         else {
             self.drop_datagram(datagram);
             return;
@@ -250,17 +249,13 @@ impl Fanout {
         }
         let offer = Offer::parse(&request.offer)?;
         let id = SessionId(self.rng.random());
-        let local = self.draw_credentials(self.peers.vacant_key());
-        let (peer, answer) = Peer::accept(
-            &self.engine,
-            id,
-            request.source.clone(),
-            offer,
-            request.candidates,
-            local,
-            self.rng.random(),
-            now,
-        )?;
+        let identity = Identity {
+            session: id,
+            source: request.source.clone(),
+            local: self.draw_credentials(self.peers.vacant_key()),
+            timestamp_base: self.rng.random(),
+        };
+        let (peer, answer) = Peer::accept(&self.engine, identity, offer, request.candidates, now)?;
         self.earliest = earlier(self.earliest, peer.deadline());
         let index = self.peers.insert(peer);
         self.index_by_session.insert(id, index);

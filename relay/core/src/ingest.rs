@@ -91,6 +91,11 @@ impl Ingest {
     pub fn pin(&mut self, from: SenderAddr, id: SourceId, title: &str) {
         let origin = Origin::Pinned(canonical(from));
         self.sources.retain(|source| source.id != id);
+        for source in
+            self.sources.iter_mut().filter(|source| source.key.is_some_and(|key| key.from == canonical(from)))
+        {
+            source.key = None;
+        }
         let stream = Stream::new(id.clone(), self.config);
         self.sources.push(Source::new(id, title.to_owned(), origin, stream));
         self.revision += 1;

@@ -4,12 +4,12 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{Rig, Sender, addr, assert_steps, ms};
+use common::{Datagrams, Rig, Sender, addr, assert_steps, ms};
 use soundport_core::SourceId;
 use soundport_core::ingest::{SenderAddr, SourceState};
 
 /// Plays several senders at once.
-fn play_together(rig: &mut Rig, parts: Vec<(SocketAddr, Vec<(Duration, Vec<u8>)>)>) {
+fn play_together(rig: &mut Rig, parts: Vec<(SocketAddr, Datagrams)>) {
     let mut all: Vec<_> = parts
         .into_iter()
         .flat_map(|(from, packets)| packets.into_iter().map(move |(at, p)| (at, from, p)))
@@ -92,6 +92,18 @@ fn a_pinned_source_waits_for_its_own_address() {
     let frames: Vec<_> = rig.frames.iter().filter(|f| f.source.as_str() == "demo").cloned().collect();
     assert_eq!(frames.last().unwrap().time, 59 * 480);
     assert_steps(&frames, 480);
+}
+
+#[test]
+fn a_source_that_is_pinned_later_gets_its_packets() {
+    let mut rig = Rig::new();
+    let mut sender = Sender::new(1);
+    rig.play(addr("127.0.0.1:6000"), &sender.send(ms(0), ms(300), &[240], 1));
+    rig.ingest.pin(SenderAddr(addr("127.0.0.1:6000")), SourceId::new("demo"), "Demo");
+    rig.play(addr("127.0.0.1:6000"), &sender.send(ms(300), ms(300), &[240], 1));
+    rig.run_until(ms(1200));
+    assert_eq!(rig.state("demo"), Some(SourceState::Idle));
+    assert!(rig.frames.last().unwrap().source.as_str() == "demo");
 }
 
 #[test]

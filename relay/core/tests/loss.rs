@@ -3,14 +3,16 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Dice, LEVEL, Rig, Sender, addr, assert_steps, ear, ms};
+use common::{Datagrams, Dice, LEVEL, Rig, Sender, addr, assert_steps, ear, ms};
+use soundport_core::demo::DemoSender;
 
 const FROM: &str = "10.88.0.50:40000";
 
-/// Loses a share of the packets, and delays others by up to `jitter`, so that some overtake others.
-fn spoil(packets: &mut Vec<(Duration, Vec<u8>)>, loss: f64, jitter: Duration, seed: u64) {
+/// Loses a share of the packets after the first 100 ms, and delays others by up to `jitter`, so that some overtake others.
+fn spoil(packets: &mut Datagrams, loss: f64, jitter: Duration, seed: u64) {
     let mut dice = Dice::new(seed);
-    packets.retain(|_| dice.roll() >= loss);
+    let beginning = packets[0].0 + ms(100);
+    packets.retain(|(at, _)| *at < beginning || dice.roll() >= loss);
     for (at, _) in packets.iter_mut() {
         if dice.roll() < 0.1 {
             *at += jitter.mul_f64(dice.roll());
@@ -103,4 +105,27 @@ fn long_holes_fade_and_come_back() {
         let ratio = ear::largest_step(&sound[4800..], side) / ear::clean_step(LEVEL, tone);
         assert!(ratio < 1.3, "a step of {ratio:.2} times the clean tone's in ear {side}");
     }
+}
+
+#[test]
+fn music_with_a_tenth_lost_stays_music() {
+    let mut demo = DemoSender::new(1);
+    let whole: Datagrams = (0..2400).map(|n| (ms(5 * n), demo.next_packet().to_vec())).collect();
+    let mut packets = whole.clone();
+    spoil(&mut packets, 0.1, ms(12), 21);
+    let [clean, heard] = [whole, packets].map(|packets| {
+        let mut rig = Rig::new();
+        rig.play(addr(FROM), &packets);
+        ear::decode(&rig.frames)
+    });
+    assert!((clean.len() as i64 - heard.len() as i64).abs() <= 960);
+    for side in 0..2 {
+        let ratio = ear::largest_step(&heard, side) / ear::largest_step(&clean, side);
+        assert!(ratio < 1.3, "a step of {ratio:.2} times the clean music's in ear {side}");
+    }
+    let loudness = [&clean, &heard].map(|sound| ear::envelope(sound, 960));
+    let ratios: Vec<f64> = loudness[0].iter().zip(&loudness[1]).map(|(clean, heard)| heard / clean).collect();
+    let (least, most) = ratios.iter().fold((1.0, 1.0), |(a, b): (f64, f64), &r| (a.min(r), b.max(r)));
+    println!("with a tenth lost, 20 ms of music are {least:.2} to {most:.2} as loud");
+    assert!(least > 0.4 && most < 1.6, "20 ms of music are {least:.2} to {most:.2} as loud");
 }

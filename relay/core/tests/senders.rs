@@ -92,6 +92,5 @@ fn assert_clean(name: &str, sound: &[[f32; 2]]) {
         assert!(crosstalk < -50.0, "{name}: cross-talk of {crosstalk:.1} dB in ear {side}");
         let ratio = ear::largest_step(sound, side) / ear::clean_step(LEVEL, own);
         assert!(ratio < 1.2, "{name}: a step of {ratio:.2} times the clean tone's in ear {side}");
-        println!("{name}: ear {side} level {level:.4} cross-talk {crosstalk:.1} dB, step {ratio:.3}");
     }
 }

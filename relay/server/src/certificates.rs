@@ -44,8 +44,16 @@ fn is_due(cert: &Path, key: &Path) -> anyhow::Result<bool> {
     match (exists(cert)?, exists(key)?) {
         (false, false) => Ok(true),
         (true, true) => Ok(expiry(&read_certificates(cert)?[0], cert)? <= SystemTime::now()),
-        (true, false) => bail!("{} is missing beside {}: put it back, or delete both to have them minted anew", key.display(), cert.display()),
-        (false, true) => bail!("{} is missing beside {}: put it back, or delete both to have them minted anew", cert.display(), key.display()),
+        (true, false) => bail!(
+            "{} is missing beside {}: put it back, or delete both to have them minted anew",
+            key.display(),
+            cert.display()
+        ),
+        (false, true) => bail!(
+            "{} is missing beside {}: put it back, or delete both to have them minted anew",
+            cert.display(),
+            key.display()
+        ),
     }
 }
 
@@ -53,7 +61,12 @@ fn exists(path: &Path) -> anyhow::Result<bool> {
     match fs::metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("Failed to look for {}; make its folder readable, or choose another with --certs", path.display())),
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "Failed to look for {}; make its folder readable, or choose another with --certs",
+                path.display()
+            )
+        }),
     }
 }
 
@@ -75,8 +88,9 @@ fn mint(folder: &Path, cert: &Path, key: &Path) -> anyhow::Result<()> {
     let key_pair = KeyPair::generate().context("Failed to draw a key")?;
     let certificate = params.self_signed(&key_pair).context("Failed to mint a certificate")?;
 
-    fs::create_dir_all(folder)
-        .with_context(|| format!("Failed to make the folder {}; choose another with --certs", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| {
+        format!("Failed to make the folder {}; choose another with --certs", folder.display())
+    })?;
     write(key, &key_pair.serialize_pem(), 0o600)?;
     write(cert, &certificate.pem(), 0o644)?;
     info!(file = %cert.display(), names = names.join(", "), "Certificate minted");
@@ -86,7 +100,12 @@ fn mint(folder: &Path, cert: &Path, key: &Path) -> anyhow::Result<()> {
 /// Writes a file whole or not at all, with `mode` from its first byte.
 fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let unfinished = path.with_extension("new");
-    let failed = || format!("Failed to write {}; make its folder writable, or choose another with --certs", path.display());
+    let failed = || {
+        format!(
+            "Failed to write {}; make its folder writable, or choose another with --certs",
+            path.display()
+        )
+    };
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(failed),
         Ok(()) | Err(_) => {}
@@ -99,8 +118,9 @@ fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
 
 fn configure(cert: &Path, key: &Path) -> anyhow::Result<RustlsConfig> {
     let chain = read_certificates(cert)?;
-    let key_der = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("Failed to read a private key (PEM) from {}; choose another with --key", key.display()))?;
+    let key_der = PrivateKeyDer::from_pem_file(key).with_context(|| {
+        format!("Failed to read a private key (PEM) from {}; choose another with --key", key.display())
+    })?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -113,9 +133,16 @@ fn configure(cert: &Path, key: &Path) -> anyhow::Result<RustlsConfig> {
 }
 
 fn read_certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let failed = || format!("Failed to read a certificate (PEM) from {}; make it readable, or choose another with --cert", path.display());
-    let chain: Vec<_> =
-        CertificateDer::pem_file_iter(path).with_context(failed)?.collect::<Result<_, _>>().with_context(failed)?;
+    let failed = || {
+        format!(
+            "Failed to read a certificate (PEM) from {}; make it readable, or choose another with --cert",
+            path.display()
+        )
+    };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
+        .with_context(failed)?
+        .collect::<Result<_, _>>()
+        .with_context(failed)?;
     if chain.is_empty() {
         bail!("{} holds no certificate (PEM): choose another with --cert", path.display());
     }

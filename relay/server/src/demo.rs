@@ -35,7 +35,10 @@ impl Demo {
 
     /// Plays on a thread of its own, for as long as the process lives.
     pub(crate) fn play(self) -> anyhow::Result<()> {
-        thread::Builder::new().name("demo".into()).spawn(move || self.send()).context("Failed to start the demo")?;
+        thread::Builder::new()
+            .name("demo".into())
+            .spawn(move || self.send())
+            .context("Failed to start the demo")?;
         Ok(())
     }
 

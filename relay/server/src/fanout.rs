@@ -11,7 +11,8 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_core::OpusFrame;
 use soundport_core::fanout::{
-    Connect, ConnectError, Credentials, Fanout, FanoutEvent, Incoming, OfferError, Session, SessionId, Transmit,
+    Connect, ConnectError, Credentials, Fanout, FanoutEvent, Incoming, OfferError, Session, SessionId,
+    Transmit,
 };
 use tokio::sync::oneshot;
 use tracing::{debug, error};
@@ -193,12 +194,18 @@ impl Driver {
         let now = Instant::now();
         // A requester that went away needs no answer; the session falls silent and is dropped.
         match command {
-            Command::Connect(request, reply) => drop(reply.send(self.fanout.connect(request, now))),
-            Command::Restart(id, remote, reply) => {
-                drop(reply.send(self.fanout.restart(id, remote, now, &mut self.out)));
+            Command::Connect(request, reply) => {
+                let _ = reply.send(self.fanout.connect(request, now));
             }
-            Command::Session(id, reply) => drop(reply.send(self.fanout.session(id))),
-            Command::Disconnect(id, reply) => drop(reply.send(self.fanout.disconnect(id, now, &mut self.out))),
+            Command::Restart(id, remote, reply) => {
+                let _ = reply.send(self.fanout.restart(id, remote, now, &mut self.out));
+            }
+            Command::Session(id, reply) => {
+                let _ = reply.send(self.fanout.session(id));
+            }
+            Command::Disconnect(id, reply) => {
+                let _ = reply.send(self.fanout.disconnect(id, now, &mut self.out));
+            }
         }
     }
 

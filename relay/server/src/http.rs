@@ -99,7 +99,11 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves one listener, with TLS if there is a certificate for it. Returns only on failure.
-pub(crate) async fn serve(listener: TcpListener, tls: Option<RustlsConfig>, router: Router) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<RustlsConfig>,
+    router: Router,
+) -> anyhow::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = match tls {
         Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.serve(service).await,

@@ -63,9 +63,23 @@ impl IngestThread {
     ) -> anyhow::Result<()> {
         let mut socket = mio::net::UdpSocket::from_std(socket);
         let Self { poll, audience } = self;
-        poll.registry().register(&mut socket, RTP, Interest::READABLE).context("Failed to wait on the RTP socket")?;
-        let driver = Driver { poll, socket, audience: audience.1, ingest, fanout, sources, revision: None, strangers: 0 };
-        thread::Builder::new().name("ingest".into()).spawn(move || driver.run()).context("Failed to start ingest")?;
+        poll.registry()
+            .register(&mut socket, RTP, Interest::READABLE)
+            .context("Failed to wait on the RTP socket")?;
+        let driver = Driver {
+            poll,
+            socket,
+            audience: audience.1,
+            ingest,
+            fanout,
+            sources,
+            revision: None,
+            strangers: 0,
+        };
+        thread::Builder::new()
+            .name("ingest".into())
+            .spawn(move || driver.run())
+            .context("Failed to start ingest")?;
         Ok(())
     }
 }

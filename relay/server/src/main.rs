@@ -8,8 +8,8 @@ mod cli;
 mod demo;
 mod fanout;
 mod http;
-mod ingest;
 mod inbox;
+mod ingest;
 mod network;
 mod options;
 mod page;
@@ -34,7 +34,8 @@ fn main() -> ExitCode {
 }
 
 fn init_log() {
-    let filter = EnvFilter::try_from_env("SOUNDPORT_LOG").unwrap_or_else(|_| EnvFilter::new("soundport=info"));
+    let filter =
+        EnvFilter::try_from_env("SOUNDPORT_LOG").unwrap_or_else(|_| EnvFilter::new("soundport=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

@@ -37,7 +37,11 @@ pub(crate) fn host_addresses() -> Vec<IpAddr> {
 ///
 /// `bound` is the media socket's address. What the user announces stands alone; else it is every address of the host,
 /// those of loopback only for a listener on this host, or where there is no other.
-pub(crate) async fn candidates(bound: SocketAddr, announce: &[Announce], listener: IpAddr) -> Vec<SocketAddr> {
+pub(crate) async fn candidates(
+    bound: SocketAddr,
+    announce: &[Announce],
+    listener: IpAddr,
+) -> Vec<SocketAddr> {
     if !announce.is_empty() {
         return announced(announce, bound.port()).await;
     }
@@ -60,7 +64,9 @@ async fn announced(announce: &[Announce], media_port: u16) -> Vec<SocketAddr> {
         let port = entry.port.unwrap_or(media_port);
         match tokio::net::lookup_host((entry.host.as_str(), port)).await {
             Ok(found) => addresses.extend(found),
-            Err(error) => warn!(host = entry.host, %error, "Failed to resolve an announced name; it is left out"),
+            Err(error) => {
+                warn!(host = entry.host, %error, "Failed to resolve an announced name; it is left out")
+            }
         }
     }
     let mut seen = std::collections::HashSet::new();
@@ -69,14 +75,21 @@ async fn announced(announce: &[Announce], media_port: u16) -> Vec<SocketAddr> {
     addresses
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn containers_are_private_and_strangers_are_not() {
-        for private in ["127.0.0.1", "172.17.0.2", "10.88.0.50", "192.168.1.9", "::ffff:10.0.0.1", "fd00::2", "100.64.0.1"] {
+        for private in [
+            "127.0.0.1",
+            "172.17.0.2",
+            "10.88.0.50",
+            "192.168.1.9",
+            "::ffff:10.0.0.1",
+            "fd00::2",
+            "100.64.0.1",
+        ] {
             assert!(is_private(private.parse().unwrap()), "{private}");
         }
         for stranger in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:db8::1"] {
@@ -87,7 +100,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_announced_stands_alone() {
         let announce = ["203.0.113.7:7000".parse().unwrap(), "203.0.113.7:7000".parse().unwrap()];
-        let found = candidates("[::]:8443".parse().unwrap(), &announce, "198.51.100.1".parse().unwrap()).await;
+        let found =
+            candidates("[::]:8443".parse().unwrap(), &announce, "198.51.100.1".parse().unwrap()).await;
         assert_eq!(found, ["203.0.113.7:7000".parse().unwrap()]);
     }
 }

@@ -203,7 +203,9 @@ impl HostPort {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         let found: Vec<_> = (bare, self.port)
             .to_socket_addrs()
-            .with_context(|| format!("Failed to resolve {self}: give an IP address, or a name that this host knows"))?
+            .with_context(|| {
+                format!("Failed to resolve {self}: give an IP address, or a name that this host knows")
+            })?
             .collect();
         ensure!(!found.is_empty(), "{self} stands for no address: give an IP address instead");
         Ok(found)
@@ -286,7 +288,10 @@ mod tests {
 
     #[test]
     fn the_command_line_goes_over_the_file() {
-        let file: Flags = toml::from_str("https = \"[::]:9443\"\nbitrate = 96\nannounce = [\"a.example\", \"192.0.2.1:7000\"]").unwrap();
+        let file: Flags = toml::from_str(
+            "https = \"[::]:9443\"\nbitrate = 96\nannounce = [\"a.example\", \"192.0.2.1:7000\"]",
+        )
+        .unwrap();
         let flags = Flags { bitrate: Some(64), ..Flags::default() };
         let options = flags.over(file).complete().unwrap();
         assert_eq!(options.bitrate_bps, 64_000);

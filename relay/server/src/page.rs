@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -48,7 +48,8 @@ fn answer(file: &File, headers: &HeaderMap) -> Response {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let accepts = |coding| accepted.split(',').any(|item| item.split(';').next().map(str::trim) == Some(coding));
+    let accepts =
+        |coding| accepted.split(',').any(|item| item.split(';').next().map(str::trim) == Some(coding));
     let (coding, body) = if accepts("br") {
         (Some("br"), file.brotli)
     } else if accepts("gzip") {
@@ -79,7 +80,10 @@ fn content_type(path: &str) -> &'static str {
 /// Trunk writes a hash into the names of what it builds: those files never change.
 fn cache_control(path: &str) -> &'static str {
     let stem = path.split('.').next().unwrap_or_default().trim_end_matches("_bg");
-    let hashed = stem.rsplit('-').next().is_some_and(|hash| hash.len() >= 12 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
+    let hashed = stem
+        .rsplit('-')
+        .next()
+        .is_some_and(|hash| hash.len() >= 12 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
     if hashed { "public, max-age=31536000, immutable" } else { "no-cache" }
 }
 

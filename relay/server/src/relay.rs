@@ -32,17 +32,14 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     let media_address = media.local_addr().context("Failed to find the media port")?;
     let rtp_address = rtp.local_addr().context("Failed to find the RTP port")?;
 
-    let mut ingest = Ingest::new(IngestConfig {
-        frame: options.frame,
-        bitrate_bps: options.bitrate_bps,
-        ..IngestConfig::default()
-    });
+    let mut ingest = Ingest::new(IngestConfig { frame: options.frame, bitrate_bps: options.bitrate_bps });
     let demo = options.demo.then(|| Demo::new(rtp_address)).transpose()?;
     if let Some(demo) = &demo {
         ingest.pin(SenderAddr(demo.address()?), SourceId::new("demo"), "Demo");
     }
 
-    let fanout = Fanout::new(options.frame, MAX_SESSIONS, seed()?).context("Failed to mint the DTLS certificate")?;
+    let fanout =
+        Fanout::new(options.frame, MAX_SESSIONS, seed()?).context("Failed to mint the DTLS certificate")?;
     let ingest_thread = IngestThread::new()?;
     let fanout = fanout::start(fanout, media, ingest_thread.audience())?;
     let (publish, sources) = watch::channel(Arc::from([]));
@@ -87,14 +84,19 @@ async fn stop() -> anyhow::Result<()> {
 
 fn greet(plain: &[TcpListener], https: &[TcpListener], rtp_port: u16) {
     let mut out = std::io::stdout();
-    let port = |listeners: &[TcpListener]| listeners.first().and_then(|l| l.local_addr().ok()).map(|a| a.port());
+    let port =
+        |listeners: &[TcpListener]| listeners.first().and_then(|l| l.local_addr().ok()).map(|a| a.port());
     // Nobody reads it where stdout is closed.
     let _ = writeln!(
         out,
         "Soundport is ready.\n  On this machine   http://localhost:{}\n  With TLS          https://{}\n  Containers send   RTP to port {rtp_port}",
         port(plain).unwrap_or_default(),
         https.first().and_then(|l| l.local_addr().ok()).map_or_else(String::new, |address| {
-            if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() }
+            if address.ip().is_loopback() {
+                format!("localhost:{}", address.port())
+            } else {
+                address.to_string()
+            }
         }),
     );
     let _ = out.flush();

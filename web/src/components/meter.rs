@@ -12,7 +12,7 @@ use crate::rtc::{Ballistics, Shown, share_of_scale};
 const CALM_MILLIS: f64 = 250.0;
 
 /// Where the scale's marks stand, in dBFS.
-const MARKS_DB: [f32; 5] = [-48.0, -36.0, -24.0, -12.0, -6.0];
+const MARKS_DB: [i8; 5] = [-48, -36, -24, -12, 0];
 
 /// What is measured.
 #[derive(Clone, PartialEq, Properties)]
@@ -43,7 +43,7 @@ pub fn Meter(props: &MeterProps) -> Html {
             <div class="channel"><span>{ "R" }</span><div class="track" ref={right}><i class="bar" /><i class="peak" /></div></div>
             <div class="scale">
                 for mark in MARKS_DB {
-                    <span style={format!("--at: {:.4}", share_of_scale(mark))}>{ format!("{mark:.0}").replace('-', "−") }</span>
+                    <span style={format!("--at: {}", permille(share_of_scale(mark.into())))}>{ mark.to_string().replace('-', "−") }</span>
                 }
             </div>
         </div>
@@ -105,9 +105,13 @@ impl Picture {
         let Some(track) = self.bars[channel].cast::<HtmlElement>() else { return };
         let style = track.style();
         // Custom properties take any text.
-        let _ = style.set_property("--bar", &format!("{:.4}", shown.bar));
-        let _ = style.set_property("--peak", &format!("{:.4}", shown.peak));
+        let _ = style.set_property("--bar", &permille(shown.bar));
+        let _ = style.set_property("--peak", &permille(shown.peak));
     }
+}
+
+fn permille(share: f32) -> String {
+    ((share * 1_000.0).round() as u16).to_string()
 }
 
 fn calm_is_wanted() -> bool {

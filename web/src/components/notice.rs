@@ -22,16 +22,17 @@ pub struct NoticeProps {
 pub fn Notice(props: &NoticeProps) -> Html {
     match (props.link, props.empty) {
         (Link::Looking, _) => html! {},
-        (Link::Down, _) => no_relay(&props.base),
+        (Link::Down, empty) => no_relay(&props.base, empty),
         (Link::Strange, _) => strange(&props.base),
         (Link::Up, true) => no_source(&props.base),
         (Link::Up, false) => html! {},
     }
 }
 
-fn no_relay(base: &Base) -> Html {
+fn no_relay(base: &Base, alone: bool) -> Html {
+    let class = if alone { "notice alone" } else { "notice" };
     html! {
-        <section class="notice" role="status" data-notice="no-relay">
+        <section {class} role="status" data-notice="no-relay">
             <h2>{ "The relay does not answer" }</h2>
             if let Some(address) = base.elsewhere() {
                 <p>
@@ -46,7 +47,7 @@ fn no_relay(base: &Base) -> Html {
 
 fn strange(base: &Base) -> Html {
     html! {
-        <section class="notice" role="status" data-notice="no-relay">
+        <section class="notice alone" role="status" data-notice="no-relay">
             <h2>{ "This is not a relay" }</h2>
             <p>
                 { "Something answers at " }<code>{ base.host() }</code>
@@ -59,7 +60,7 @@ fn strange(base: &Base) -> Html {
 
 fn no_source(base: &Base) -> Html {
     html! {
-        <section class="notice" data-notice="no-source">
+        <section class="notice alone" data-notice="no-source">
             <h2>{ "No source yet" }</h2>
             <p>{ "Send the sound of a container here. In the container, with PulseAudio, type:" }</p>
             <CopyLine line={pulse_command(&base.host())} />

@@ -135,7 +135,7 @@ fn note(props: &CardFaceProps) -> String {
 fn button(props: &CardFaceProps) -> Html {
     let (action, label, picture, press) = match (props.on, &props.phase) {
         (true, _) => ("stop", "Stop", icons::stop(), &props.stop),
-        (false, Phase::Failed(_)) => ("listen", "Listen again", icons::play(), &props.listen),
+        (false, Phase::Failed(_)) => ("listen", "Try again", icons::play(), &props.listen),
         (false, _) => ("listen", "Listen", icons::play(), &props.listen),
     };
     html! {

@@ -1,5 +1,6 @@
 //! The few requests that a page makes, over the browser's `fetch`.
 
+use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -55,16 +56,18 @@ pub(crate) fn post(
     start(url, &options)
 }
 
-/// Asks for `url` to be deleted, even while the page goes away. Nobody waits for the answer.
-pub(crate) fn delete(url: &str) {
+/// Asks for `url` to be deleted, even while the page goes away: the request is on its way when this returns.
+///
+/// Done when an answer has come, or none will: whoever does not answer has nothing left to delete.
+pub(crate) fn delete(url: &str) -> impl Future<Output = ()> + use<> {
     let options = RequestInit::new();
     options.set_method("DELETE");
     options.unchecked_ref::<LastingRequest>().set_keepalive(true);
-    if let Ok(pending) = start(url, &options) {
-        wasm_bindgen_futures::spawn_local(async move {
-            // A relay that is gone has no session left to delete.
+    let pending = start(url, &options);
+    async move {
+        if let Ok(pending) = pending {
             let _ = JsFuture::from(pending.0).await;
-        });
+        }
     }
 }
 
@@ -78,6 +81,12 @@ impl Pending {
 }
 
 impl Answer {
+    /// The body as JSON; none where it is not, or has another shape.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        // The browser parses: a parser of our own would be downloaded with every first visit.
+        serde_wasm_bindgen::from_value(js_sys::JSON::parse(&self.body).ok()?).ok()
+    }
+
     /// A header's value, where the answer has it and lets this page see it.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).ok().flatten()

@@ -75,7 +75,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.inner.close();
+        Inner::close(Rc::clone(&self.inner));
     }
 }
 
@@ -94,7 +94,7 @@ impl Inner {
         let own = self.peer.take_offer(&offer).await;
         let granted = whep::granted(pending).await?;
         if self.closed.get() {
-            whep::end(&granted.session_url);
+            whep::end(&granted.session_url).await;
             return Ok(());
         }
         *self.session_url.borrow_mut() = Some(granted.session_url);
@@ -164,11 +164,16 @@ impl Inner {
         }
     }
 
-    fn close(&self) {
+    /// The sound ends at once; the connection lasts until the relay has answered, or it would have forgotten the session before it is told.
+    fn close(self: Rc<Self>) {
         self.closed.set(true);
         self.output.detach();
         if let Some(url) = self.session_url.take() {
-            whep::end(&url);
+            let ended = whep::end(&url);
+            spawn_local(async move {
+                ended.await;
+                drop(self);
+            });
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::js::{RawStats, StatsMap};
+use crate::words;
 
 /// How many readings a figure is taken over: with one a second, the last three seconds.
 const WINDOW: usize = 4;
@@ -134,8 +135,8 @@ fn codec_in_words(codec: &RawStats) -> Option<String> {
     let fmtp = codec.sdp_fmtp_line().unwrap_or_default();
     let stereo = fmtp.split(';').any(|parameter| parameter.trim() == "stereo=1");
     let channels = if stereo { "stereo" } else { "mono" };
-    let kilohertz = codec.clock_rate().map_or(String::new(), |rate| format!(" {} kHz", rate / 1_000.0));
-    Some(format!("{name}{kilohertz} {channels}"))
+    let rate = codec.clock_rate().map_or_else(String::new, |rate| words::kilohertz(rate as u32));
+    Some(format!("{name} {rate} {channels}"))
 }
 
 fn way_in_words(map: &StatsMap, pair: &RawStats) -> String {

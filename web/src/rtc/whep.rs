@@ -47,14 +47,14 @@ pub(super) async fn still_stands(session_url: &str) -> Result<bool, NoAnswer> {
     }
 }
 
-/// Ends the session, also while the page goes away.
-pub(super) fn end(session_url: &str) {
-    http::delete(session_url);
+/// Ends the session, also while the page goes away: the request is on its way when this returns. Done when the relay has answered.
+pub(super) fn end(session_url: &str) -> impl Future<Output = ()> + use<> {
+    http::delete(session_url)
 }
 
 fn refusal(answer: &Answer) -> Refusal {
     let retry_after_secs = answer.header("Retry-After").and_then(|secs| secs.trim().parse().ok());
-    let detail = serde_json::from_str::<Problem>(&answer.body).map(|problem| problem.detail);
-    let detail = detail.unwrap_or_else(|_| format!("it answered {}.", answer.status));
+    let detail = answer.json::<Problem>().map(|problem| problem.detail);
+    let detail = detail.unwrap_or_else(|| format!("it answered {}.", answer.status));
     Refusal::Status { code: answer.status, retry_after_secs, detail }
 }

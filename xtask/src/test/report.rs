@@ -38,10 +38,14 @@ impl Report {
         outcome.is_ok()
     }
 
-    /// Counts a step as failed that could not be run.
-    pub(crate) fn skip(&mut self, title: &str, why: &str) {
-        complain(&format!("\n== {title}: not run, {why}"));
-        self.steps.push(Step { title: title.to_owned(), passed: false, time: Duration::ZERO });
+    /// Runs a step that needs an earlier one; without that it counts as failed.
+    pub(crate) fn phase_if(&mut self, possible: bool, title: &str, work: impl FnOnce() -> Result<()>) {
+        if possible {
+            self.phase(title, work);
+        } else {
+            complain(&format!("\n== {title}: not run, since what it needs was not built"));
+            self.steps.push(Step { title: title.to_owned(), passed: false, time: Duration::ZERO });
+        }
     }
 
     /// Prints the table.
@@ -72,7 +76,7 @@ mod tests {
         let mut report = Report::new();
         assert!(!report.phase("first", || bail!("broken")));
         assert!(report.phase("second", || Ok(())));
-        report.skip("third", "the first failed");
+        report.phase_if(false, "third", || panic!("it cannot run"));
         let sentence = report.finish().expect_err("two failed").to_string();
         assert_eq!(sentence, "2 of 3 steps failed: first, third.");
     }

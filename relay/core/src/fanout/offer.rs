@@ -163,7 +163,9 @@ fn transport_attribute(session: &Session, audio: &Media, name: &str) -> Option<S
 
 fn mid_extension(audio: &Media) -> Option<String> {
     const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
-    values(&audio.attributes, "extmap").find(|extmap| extmap.split(' ').nth(1) == Some(MID)).map(str::to_owned)
+    values(&audio.attributes, "extmap")
+        .find(|extmap| extmap.split(' ').nth(1) == Some(MID))
+        .map(str::to_owned)
 }
 
 fn is_bundle(attribute: &Attribute) -> bool {

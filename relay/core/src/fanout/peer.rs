@@ -60,6 +60,16 @@ impl Engine {
     }
 }
 
+/// What is drawn or given for a peer before its offer is looked at.
+pub(super) struct Identity {
+    pub(super) session: SessionId,
+    pub(super) source: SourceId,
+    /// The relay's ICE credentials, which name the peer's index.
+    pub(super) local: IceCreds,
+    /// RTP timestamp of the source's time zero: random, as RFC 3550, section 5.1, asks.
+    pub(super) timestamp_base: u32,
+}
+
 /// A listener's connection.
 pub(super) struct Peer {
     rtc: Rtc,
@@ -70,7 +80,6 @@ pub(super) struct Peer {
     media: (Mid, Pt),
     /// Where the peer's checks came from and to. The first is not special: str0m nominates.
     paths: Vec<Path>,
-    /// RTP timestamp of the source's time zero: random, as RFC 3550, section 5.1, asks.
     timestamp_base: u32,
     /// Where the next frame is expected on the source's timeline.
     next_time: Option<u64>,
@@ -101,14 +110,12 @@ impl Peer {
     /// Answers `offer`. Returns the peer and its SDP answer.
     pub(super) fn accept(
         engine: &Engine,
-        session: SessionId,
-        source: SourceId,
+        identity: Identity,
         offer: Offer,
         candidates: Vec<SocketAddr>,
-        local: IceCreds,
-        timestamp_base: u32,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
+        let Identity { session, source, local, timestamp_base } = identity;
         let mut rtc = engine.rtc(local, now);
         for address in &candidates {
             match Candidate::host(*address, "udp") {
@@ -164,12 +171,8 @@ impl Peer {
     ) -> Verdict {
         let Some(candidate) = self.candidate_for(datagram.to) else { return Verdict::Dropped };
         let Ok(contents) = DatagramRecv::try_from(datagram.bytes) else { return Verdict::Dropped };
-        let receive = Receive {
-            proto: Protocol::Udp,
-            source: datagram.from.0,
-            destination: candidate,
-            contents,
-        };
+        let receive =
+            Receive { proto: Protocol::Udp, source: datagram.from.0, destination: candidate, contents };
         let input = Input::Receive(now, receive);
         if !self.rtc.accepts(&input) {
             return Verdict::Dropped;
@@ -186,7 +189,13 @@ impl Peer {
     }
 
     /// Sends one frame, if the connection is up.
-    pub(super) fn handle_frame(&mut self, frame: &OpusFrame, length: u64, now: Instant, out: &mut Vec<Transmit>) {
+    pub(super) fn handle_frame(
+        &mut self,
+        frame: &OpusFrame,
+        length: u64,
+        now: Instant,
+        out: &mut Vec<Transmit>,
+    ) {
         if !self.connected {
             return;
         }

@@ -215,3 +215,65 @@ fn correlate(target: &[Sample], past: &[Sample]) -> (f32, f32) {
         (product + t[0] * p[0] + t[1] * p[1], energy + p[0] * p[0] + p[1] * p[1])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sound that has no period: random numbers, smoothed.
+    fn rough(length: usize) -> Vec<Sample> {
+        let (mut seed, mut level) = (0x2545_f491_u32, [0.0; 2]);
+        let mut next = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
+            f64::from(seed) as f32 / u32::MAX as f32 - 0.5
+        };
+        let mut smooth = || {
+            level = level.map(|level: f32| 0.95 * level + 0.2 * next());
+            level
+        };
+        (0..length).map(|_| smooth()).collect()
+    }
+
+    fn largest_step(sound: &[Sample]) -> f32 {
+        sound
+            .windows(2)
+            .flat_map(|w| [w[1][0] - w[0][0], w[1][1] - w[0][1]])
+            .fold(0.0, |most, s| most.max(s.abs()))
+    }
+
+    #[test]
+    fn sound_without_a_period_gets_no_click() {
+        let whole = rough(48_000);
+        for gap in [0, 100, 317, 960, 4800] {
+            let mut concealer = Concealer::new(48_000);
+            let mut heard = Vec::new();
+            let mut rest = &whole[..];
+            while rest.len() > 2000 + gap {
+                let mut sound = rest[..2000].to_vec();
+                concealer.pass(&mut sound);
+                heard.extend(sound);
+                concealer.fill(gap, &mut heard);
+                rest = &rest[2000 + gap..];
+            }
+            concealer.end(&mut heard);
+            let ratio = largest_step(&heard) / largest_step(&whole);
+            assert!(ratio < 1.15, "a step {ratio:.2} times the sound's own, gap of {gap}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_prolonged() {
+        let tone = |n: usize| [(n as f32 * 0.0576).sin() * 0.5, (n as f32 * 0.1152).sin() * 0.5];
+        let mut concealer = Concealer::new(48_000);
+        concealer.pass(&mut (0..4800).map(tone).collect::<Vec<_>>());
+        let mut filled = Vec::new();
+        concealer.fill(480, &mut filled);
+        for (n, sample) in filled.iter().enumerate() {
+            let expected = tone(4800 + n);
+            let wrong = (sample[0] - expected[0]).abs().max((sample[1] - expected[1]).abs());
+            assert!(wrong < 0.05, "off by {wrong:.3} after {n} samples");
+        }
+    }
+}

@@ -123,12 +123,7 @@ impl Candidate {
             self.packets.remove(0);
             given_up = 1;
         }
-        self.packets.push(Held {
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            payload: packet.payload.to_vec(),
-            arrived: now,
-        });
+        self.packets.push(Held::new(packet, now));
         self.proven = self.proven.or_else(|| self.prove());
         given_up
     }

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use crate::rtp::Packet;
+
 /// How long a packet may wait for one that is missing before it.
 const PATIENCE: Duration = Duration::from_millis(15);
 
@@ -19,6 +21,13 @@ pub(crate) struct Held {
     pub(crate) timestamp: u32,
     pub(crate) payload: Vec<u8>,
     pub(crate) arrived: Instant,
+}
+
+impl Held {
+    pub(crate) fn new(packet: &Packet<'_>, arrived: Instant) -> Self {
+        let (sequence, timestamp) = (packet.sequence, packet.timestamp);
+        Self { sequence, timestamp, payload: packet.payload.to_vec(), arrived }
+    }
 }
 
 /// Where an arriving packet stands.

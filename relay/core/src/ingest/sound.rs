@@ -13,8 +13,8 @@ use crate::frame::{OpusFrame, RATE_HZ, SourceId};
 /// Sound that stops for this long has paused, and its time goes on by the clock.
 pub(crate) const PAUSE_AFTER: Duration = Duration::from_millis(100);
 
-/// Frames that wait to be fetched.
-const MAX_FRAMES: usize = 512;
+/// Frames that wait to be fetched: all sources may end their sound at once.
+const MAX_FRAMES: usize = 4096;
 
 /// Where frames and counts go.
 #[derive(Debug)]

@@ -72,11 +72,15 @@ impl Stream {
     /// Takes a packet as it comes. One that is the next is heard before this returns.
     pub(crate) fn receive(&mut self, packet: &Packet<'_>, now: Instant, out: &mut Outlet<'_>) {
         let mut place = self.reorder.place(packet.sequence);
-        if self.sound.is_paused(now) && matches!(place, Place::Next | Place::Ahead | Place::Far) {
+        if self.sound.is_paused(now) {
             self.flush(out);
             self.sound.pause(out);
+            // Nothing overtakes by so much: what is not new is another beginning, or a stray.
+            place = match place {
+                Place::Late | Place::Duplicate => return self.jump(Held::new(packet, now), out),
+                Place::Next | Place::Ahead | Place::Far => Place::Next,
+            };
             self.restart(packet.sequence, packet.timestamp);
-            place = Place::Next;
         }
         if place == Place::Next {
             self.jump = None;
@@ -91,13 +95,7 @@ impl Stream {
             self.play_held(out);
             return;
         }
-        let packet = Held {
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            payload: packet.payload.to_vec(),
-            arrived: now,
-        };
-        self.take(packet, out);
+        self.take(Held::new(packet, now), out);
     }
 
     /// Gives up what is missing for too long, and pauses the sound when nothing comes.

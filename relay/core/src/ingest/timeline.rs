@@ -11,7 +11,7 @@ pub(crate) struct Timeline {
     frame: usize,
     time: u64,
     partial: Vec<Sample>,
-    /// When the sound paused, and the time of the frame in which its last real sample lies.
+    /// When the latest packet before a pause came, and the time at which its sound ended.
     paused: Option<(Instant, u64)>,
 }
 
@@ -37,7 +37,7 @@ impl Timeline {
 
     /// The latest packet came at `since`, and no more sound is real until [`Timeline::resume`].
     pub(crate) fn pause(&mut self, since: Instant) {
-        self.paused = Some((since, self.time));
+        self.paused = Some((since, self.time + self.partial.len() as u64));
     }
 
     /// Fills what is left of a frame with silence.
@@ -48,13 +48,12 @@ impl Timeline {
 
     /// Sound goes on at `now`: time advances by the whole frames of the pause.
     pub(crate) fn resume(&mut self, now: Instant) {
-        let Some((since, time)) = self.paused.take() else {
+        let Some((since, end)) = self.paused.take() else {
             return;
         };
         let elapsed = now.saturating_duration_since(since).as_micros() * u128::from(RATE_HZ) / 1_000_000;
-        let frame = self.frame as u64;
-        let frames = u64::try_from(elapsed).unwrap_or(u64::MAX) / frame;
-        self.time = self.time.max(time.saturating_add(frames.saturating_mul(frame)));
+        let time = end.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        self.time = self.time.max(time - time % self.frame as u64);
     }
 }
 

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use soundport_core::ingest::{Ingest, IngestConfig, SenderAddr, SourceState, SourceStatus};
 use soundport_core::{OpusFrame, SourceId};
 
+/// Packets, and when they come.
+pub type Datagrams = Vec<(Duration, Vec<u8>)>;
+
 /// How loud the senders' tones are; full scale is 1.
 pub const LEVEL: f64 = 0.5;
 
@@ -142,13 +145,7 @@ impl Sender {
     }
 
     /// Packets of `sizes` in turn, sent `burst` at a time when the last of them is full, beginning at `from`.
-    pub fn send(
-        &mut self,
-        from: Duration,
-        length: Duration,
-        sizes: &[usize],
-        burst: usize,
-    ) -> Vec<(Duration, Vec<u8>)> {
+    pub fn send(&mut self, from: Duration, length: Duration, sizes: &[usize], burst: usize) -> Datagrams {
         let begin = self.position;
         let clock =
             |position: u64| Duration::from_secs_f64((position - begin) as f64 / f64::from(self.rate_hz));

@@ -27,7 +27,14 @@ impl Origins {
         let origins = self.clone();
         CorsLayer::new()
             .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allow(origin)))
-            .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE, Method::OPTIONS])
+            .allow_methods([
+                Method::GET,
+                Method::HEAD,
+                Method::POST,
+                Method::PATCH,
+                Method::DELETE,
+                Method::OPTIONS,
+            ])
             .allow_headers([CONTENT_TYPE, IF_MATCH, AUTHORIZATION])
             .expose_headers([LOCATION, ETAG, LINK, RETRY_AFTER])
             .max_age(Duration::from_secs(3600))
@@ -42,13 +49,21 @@ impl Origins {
     fn know(&self, host: &str) -> bool {
         is_local(host)
             || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
-            || self.0.iter().filter_map(|origin| origin.split_once("://")).any(|(_, a)| without_port(a) == host)
+            || self
+                .0
+                .iter()
+                .filter_map(|origin| origin.split_once("://"))
+                .any(|(_, a)| without_port(a) == host)
     }
 }
 
 /// Refuses requests that call the plain listener by a stranger's name: a page whose name was made to point to this
 /// machine (DNS rebinding) would otherwise be of the same origin as the relay.
-pub(super) async fn require_local_host(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
+pub(super) async fn require_local_host(
+    State(origins): State<Arc<Origins>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().host()).map(|host| without_port(host).to_ascii_lowercase());
     match host {
@@ -80,7 +95,9 @@ mod tests {
         let allow = |origin| origins.allow(&HeaderValue::from_static(origin));
         assert!(allow("http://localhost:3000") && allow("https://127.0.0.1") && allow("http://[::1]:9"));
         assert!(allow("https://desk.example.org"));
-        assert!(!allow("https://evil.example.org") && !allow("http://localhost.evil.example") && !allow("null"));
+        assert!(
+            !allow("https://evil.example.org") && !allow("http://localhost.evil.example") && !allow("null")
+        );
     }
 
     #[test]

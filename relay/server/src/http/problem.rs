@@ -32,13 +32,17 @@ impl Refusal {
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here")
             }
-            Self::UnknownHost(_) => (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "The host name is not known"),
+            Self::UnknownHost(_) => {
+                (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "The host name is not known")
+            }
             Self::UnknownSource(_) => (StatusCode::NOT_FOUND, "unknown-source", "There is no such source"),
             Self::UnknownSession => (StatusCode::NOT_FOUND, "unknown-session", "There is no such session"),
             Self::NotLive(_) => (StatusCode::CONFLICT, "not-live", "The source sends nothing yet"),
-            Self::WrongContentType { .. } => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong-content-type", "The content type is not supported")
-            }
+            Self::WrongContentType { .. } => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "wrong-content-type",
+                "The content type is not supported",
+            ),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "The body cannot be read"),
             Self::Unacceptable(_) => {

@@ -65,12 +65,18 @@ async fn endpoint(Extract(state): Extract<State>, Path(source): Path<String>) ->
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn endpoint_head(Extract(state): Extract<State>, Path(source): Path<String>) -> Result<Response, Refusal> {
+async fn endpoint_head(
+    Extract(state): Extract<State>,
+    Path(source): Path<String>,
+) -> Result<Response, Refusal> {
     known(&state, source)?;
     Ok((StatusCode::OK, [(CONTENT_TYPE, SDP)]).into_response())
 }
 
-async fn resource(Extract(state): Extract<State>, Path(path): Path<(String, String)>) -> Result<Response, Refusal> {
+async fn resource(
+    Extract(state): Extract<State>,
+    Path(path): Path<(String, String)>,
+) -> Result<Response, Refusal> {
     let session = find(&state, &path).await?;
     Ok((StatusCode::NO_CONTENT, [(ETAG, etag(&session))]).into_response())
 }
@@ -115,7 +121,10 @@ async fn patch(
     }
 }
 
-async fn end(Extract(state): Extract<State>, Path(path): Path<(String, String)>) -> Result<StatusCode, Refusal> {
+async fn end(
+    Extract(state): Extract<State>,
+    Path(path): Path<(String, String)>,
+) -> Result<StatusCode, Refusal> {
     let session = find(&state, &path).await?;
     match state.fanout.disconnect(session.id).await? {
         true => Ok(StatusCode::OK),
@@ -163,15 +172,16 @@ fn fragment_credentials(fragment: &str) -> Result<Option<Credentials>, Refusal> 
         return Err(Refusal::Malformed("The body is not an SDP fragment (RFC 8840).".into()));
     }
     let value = |name: &str| {
-        let line = fragment.lines().find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'));
+        let line =
+            fragment.lines().find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'));
         line.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     };
     match (value("ice-ufrag"), value("ice-pwd")) {
         (Some(ufrag), Some(password)) => Ok(Some(Credentials { ufrag, password })),
         (None, None) => Ok(None),
-        (Some(_), None) | (None, Some(_)) => {
-            Err(Refusal::Unacceptable("The fragment has half of the ICE credentials; send ufrag and pwd.".into()))
-        }
+        (Some(_), None) | (None, Some(_)) => Err(Refusal::Unacceptable(
+            "The fragment has half of the ICE credentials; send ufrag and pwd.".into(),
+        )),
     }
 }
 
@@ -183,7 +193,9 @@ fn refuse_offer(error: &OfferError) -> Refusal {
     let detail = format!("{error}.");
     match error {
         OfferError::Malformed(_) => Refusal::Malformed(detail),
-        OfferError::Incomplete(_) | OfferError::NoOpus | OfferError::Refused(_) => Refusal::Unacceptable(detail),
+        OfferError::Incomplete(_) | OfferError::NoOpus | OfferError::Refused(_) => {
+            Refusal::Unacceptable(detail)
+        }
     }
 }
 

@@ -1,0 +1,243 @@
+//! A listener made of str0m, and the wire between it and a fan-out, in virtual time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test stops at the first surprise, and its clock starts somewhere"
+)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use soundport_core::fanout::{
+    Connect, Credentials, Fanout, Incoming, LocalAddr, OfferError, PeerAddr, Session, Transmit,
+};
+use soundport_core::{FrameLength, OpusFrame, SourceId};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::media::{Direction, MediaKind};
+use str0m::net::{DatagramRecv, Protocol, Receive};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+/// The relay's media address, as its host knows it.
+pub(crate) const RELAY: &str = "10.0.0.1:8443";
+
+/// An RTP packet as a listener got it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// A WebRTC client that listens.
+pub(crate) struct Listener {
+    pub(crate) rtc: Rtc,
+    pub(crate) address: SocketAddr,
+    pub(crate) connected: bool,
+    pub(crate) heard: Vec<Heard>,
+    pending: Option<SdpPendingOffer>,
+}
+
+impl Listener {
+    pub(crate) fn new(address: &str, now: Instant) -> Self {
+        let mut rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).build(now);
+        let address = address.parse().unwrap();
+        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        Self { rtc, address, connected: false, heard: Vec::new(), pending: None }
+    }
+
+    pub(crate) fn offer(&mut self) -> String {
+        let mut changes = self.rtc.sdp_api();
+        changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        let changes = changes.apply();
+        self.apply(changes)
+    }
+
+    fn apply(&mut self, changes: Option<(SdpOffer, SdpPendingOffer)>) -> String {
+        let (offer, pending) = changes.unwrap();
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    pub(crate) fn accept(&mut self, answer: &str) {
+        let answer = SdpAnswer::from_sdp_string(answer).unwrap();
+        self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
+    }
+
+    fn receive(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        let contents = DatagramRecv::try_from(bytes).unwrap();
+        let receive = Receive { proto: Protocol::Udp, source: from, destination: self.address, contents };
+        self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+    }
+
+    /// What it sends now.
+    fn drain(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut sent = Vec::new();
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(_) => return sent,
+                Output::Transmit(transmit) => sent.push((transmit.destination, transmit.contents.into())),
+                Output::Event(Event::Connected) => self.connected = true,
+                Output::Event(Event::RtpPacket(packet)) => self.heard.push(Heard {
+                    sequence: *packet.seq_no,
+                    timestamp: packet.header.timestamp,
+                    payload: packet.payload.to_vec(),
+                }),
+                Output::Event(_) => {}
+            }
+        }
+    }
+}
+
+/// A fan-out, its listeners, and a clock that they share.
+pub(crate) struct Rig {
+    pub(crate) fanout: Fanout,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) now: Instant,
+    /// Where the relay says it is; datagrams for it arrive at [`RELAY`] all the same.
+    pub(crate) announced: SocketAddr,
+    /// Listeners whose network is cut.
+    pub(crate) cut: Vec<usize>,
+    pub(crate) frame_number: u64,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self {
+            fanout: Fanout::new(FrameLength::Ms10, 100, [7; 32]).unwrap(),
+            listeners: Vec::new(),
+            now: Instant::now(),
+            announced: RELAY.parse().unwrap(),
+            cut: Vec::new(),
+            frame_number: 0,
+        }
+    }
+
+    pub(crate) fn connect(&mut self, offer: &str) -> (Session, String) {
+        let connect =
+            Connect { source: desktop(), offer: offer.to_owned(), candidates: vec![self.announced] };
+        self.fanout.connect(connect, self.now).unwrap()
+    }
+
+    /// A listener that hears the source `desktop`, connected.
+    pub(crate) fn listen(&mut self, address: &str) -> (usize, Session) {
+        let mut listener = Listener::new(address, self.now);
+        let (session, answer) = self.connect(&listener.offer());
+        listener.accept(&answer);
+        self.listeners.push(listener);
+        let index = self.listeners.len() - 1;
+        for _ in 0..200 {
+            self.pass(Duration::from_millis(10));
+            if self.listeners[index].connected {
+                return (index, session);
+            }
+        }
+        panic!("the listener did not connect in two seconds");
+    }
+
+    /// Sends frames of `desktop`, 10 ms each.
+    pub(crate) fn play(&mut self, frames: u64) {
+        for _ in 0..frames {
+            let frame = OpusFrame {
+                source: desktop(),
+                time: self.frame_number * 480,
+                data: Arc::from(self.frame_number.to_be_bytes()),
+            };
+            self.frame_number += 1;
+            let mut out = Vec::new();
+            self.fanout.handle_frame(&frame, self.now, &mut out);
+            self.deliver(out);
+            self.pass(Duration::from_millis(10));
+        }
+    }
+
+    /// Restarts the ICE of a listener by fragments, as WHEP does.
+    pub(crate) fn restart(&mut self, index: usize, session: &Session) -> Result<Session, OfferError> {
+        let mut changes = self.listeners[index].rtc.sdp_api();
+        let credentials = changes.ice_restart(true);
+        let changes = changes.apply();
+        let offer = self.listeners[index].apply(changes);
+        let remote = Credentials { ufrag: credentials.ufrag, password: credentials.pass };
+        let mut out = Vec::new();
+        let restarted = self.fanout.restart(session.id, remote, self.now, &mut out).unwrap();
+        let (session, fragment) = restarted?;
+        self.deliver(out);
+        let answer = answer_from(&offer, &fragment);
+        self.listeners[index].accept(&answer);
+        Ok(session)
+    }
+
+    /// Lets time pass, in steps of 1 ms at most.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = (self.now + Duration::from_millis(1)).min(end);
+            let mut out = Vec::new();
+            self.fanout.handle_timeout(self.now, &mut out);
+            self.deliver(out);
+            for index in 0..self.listeners.len() {
+                self.listeners[index].rtc.handle_input(Input::Timeout(self.now)).unwrap();
+                self.exchange(index);
+            }
+        }
+    }
+
+    pub(crate) fn inject(&mut self, from: SocketAddr, bytes: &[u8]) -> Vec<Transmit> {
+        let mut out = Vec::new();
+        let to = LocalAddr(RELAY.parse().unwrap());
+        self.fanout.handle_datagram(&Incoming { from: PeerAddr(from), to, bytes }, self.now, &mut out);
+        out
+    }
+
+    fn exchange(&mut self, index: usize) {
+        let from = self.listeners[index].address;
+        for (to, bytes) in self.listeners[index].drain() {
+            if to == self.announced && !self.cut.contains(&index) {
+                let out = self.inject(from, &bytes);
+                self.deliver(out);
+            }
+        }
+    }
+
+    fn deliver(&mut self, out: Vec<Transmit>) {
+        for transmit in out {
+            assert_eq!(
+                transmit.from,
+                Some(LocalAddr(RELAY.parse().unwrap())),
+                "it must leave where checks arrived"
+            );
+            let to = transmit.to.0;
+            let Some(index) = self.listeners.iter().position(|listener| listener.address == to) else {
+                continue;
+            };
+            if !self.cut.contains(&index) {
+                let (relay, now) = (self.announced, self.now);
+                self.listeners[index].receive(relay, &transmit.bytes, now);
+                self.exchange(index);
+            }
+        }
+    }
+}
+
+pub(crate) fn desktop() -> SourceId {
+    SourceId::new("desktop")
+}
+
+/// str0m takes whole answers only: the offer turned round, with the fragment's transport in it.
+fn answer_from(offer: &str, fragment: &str) -> String {
+    let mut answer = String::new();
+    for line in offer.lines() {
+        let ours = ["a=ice-", "a=candidate", "a=end-of-candidates", "a=setup", "a=recvonly"];
+        if !ours.iter().any(|prefix| line.starts_with(prefix)) {
+            answer += &format!("{line}\r\n");
+        }
+    }
+    answer += "a=setup:passive\r\na=sendonly\r\n";
+    for line in fragment.lines().filter(|line| line.starts_with("a=ice-") || line.starts_with("a=candidate"))
+    {
+        if line != "a=ice-lite" {
+            answer += &format!("{line}\r\n");
+        }
+    }
+    answer
+}
