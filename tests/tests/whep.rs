@@ -200,7 +200,7 @@ fn the_sound_goes_on_after_an_ice_restart() -> Result<()> {
     let _turn = turn();
     let stage = Stage::set()?;
     let client = WhepClient::listen(stage.relay.http(), SOURCE)?;
-    client.hear(Duration::from_millis(500))?.settled()?.check_ears()?;
+    client.hear(Duration::from_secs(1))?.settled()?.check_ears()?;
     client.restart_ice()?;
     client.hear(Duration::from_secs(1))?;
     let after = client.hear(Duration::from_secs(2))?;
