@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo_events::EventListener;
@@ -89,13 +89,15 @@ struct Reader {
 impl Reader {
     /// Reads now, every two seconds while the page is seen, and when it is seen again.
     fn read_on(self, base: Rc<Base>) -> (Interval, Option<EventListener>) {
-        let under_way = Rc::new(RefCell::new(()));
+        let under_way = Rc::new(Cell::new(false));
         let read = Rc::new(move || {
             let (reader, base, under_way) = (self.clone(), Rc::clone(&base), Rc::clone(&under_way));
             spawn_local(async move {
                 // A slow answer is waited for, not asked for again.
-                let Ok(_guard) = under_way.try_borrow_mut() else { return };
-                reader.take(relay::sources(&base).await);
+                if !under_way.replace(true) {
+                    reader.take(relay::sources(&base).await);
+                    under_way.set(false);
+                }
             });
         });
         read();
