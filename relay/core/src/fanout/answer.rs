@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use sdp_types::Attribute;
 use str0m::IceCreds;
 
 use super::offer::{Offer, Section};
@@ -22,8 +23,8 @@ pub(super) fn weave(offer: &Offer, engine: &str, candidates: &[SocketAddr]) -> S
     for section in &offer.sections {
         match section {
             Section::Accepted => accepted(&mut sdp, offer, accepted_lines, candidates),
-            Section::Rejected { media, proto, formats, mid } => {
-                rejected(&mut sdp, &format!("m={media} 0 {proto} {formats}"), mid.as_deref(), accepted_lines);
+            Section::Rejected { m_line, mid, formats } => {
+                rejected(&mut sdp, m_line, mid.as_deref(), formats, accepted_lines);
             }
         }
     }
@@ -62,9 +63,9 @@ fn accepted(sdp: &mut String, offer: &Offer, media: &str, candidates: &[SocketAd
     push_candidates(sdp, candidates);
 }
 
-/// Rejects a section: the same m-line with port 0 (RFC 3264, section 6). It repeats the transport of the accepted one,
-/// which browsers ignore and aiortc insists on.
-fn rejected(sdp: &mut String, m_line: &str, mid: Option<&str>, accepted: &str) {
+/// Rejects a section: the same m-line with port 0 (RFC 3264, section 6). It repeats the section's formats and the
+/// transport of the accepted one, which browsers ignore and aiortc insists on.
+fn rejected(sdp: &mut String, m_line: &str, mid: Option<&str>, formats: &[Attribute], accepted: &str) {
     const TRANSPORT: [&str; 5] = ["a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:", "a=setup:", "a=rtcp-mux"];
 
     push(sdp, m_line);
@@ -75,6 +76,11 @@ fn rejected(sdp: &mut String, m_line: &str, mid: Option<&str>, accepted: &str) {
     for line in accepted.lines().filter(|line| TRANSPORT.iter().any(|name| line.starts_with(name))) {
         push(sdp, line);
     }
+    for format in formats {
+        push(sdp, &format!("a={}:{}", format.attribute, format.value.as_deref().unwrap_or_default()));
+    }
+    // Or aiortc waits for this section's candidates before it looks at the next.
+    push(sdp, "a=end-of-candidates");
     push(sdp, "a=inactive");
 }
 
