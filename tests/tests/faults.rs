@@ -84,7 +84,7 @@ fn a_restarted_sender_is_heard_again_within_a_second() -> Result<()> {
     let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
     relay.wait_live(SOURCE)?;
     let client = WhepClient::listen(relay.http(), SOURCE)?;
-    client.hear(Duration::from_millis(500))?.settled()?.check_ears()?;
+    client.hear(Duration::from_secs(1))?.settled()?.check_ears()?;
     drop(sender);
     wait_idle(&relay)?;
     client.take()?;
@@ -129,6 +129,28 @@ fn a_page_hears_a_restarted_sender_without_a_click() -> Result<()> {
     report(&format!("a page heard a restarted sender after {:?}", restarted.elapsed()));
     browser.wait_state(SOURCE, "listening")?;
     browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
+    browser.close()
+}
+
+#[test]
+fn a_page_hears_a_restarted_relay_without_a_click() -> Result<()> {
+    let _turn = turn();
+    let mut relay = Relay::start()?;
+    let _sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
+    relay.wait_live(SOURCE)?;
+    let browser = Browser::start()?;
+    browser.open(&relay.http_url())?;
+    browser.wait_state(SOURCE, "ready")?;
+    browser.act(SOURCE, "listen")?;
+    browser.wait_sound()?;
+    relay.kill();
+    browser.wait_state(SOURCE, "reconnecting")?;
+    relay.revive()?;
+    let revived = Instant::now();
+    browser.wait_state(SOURCE, "listening")?;
+    browser.wait_sound()?;
+    report(&format!("a page heard a restarted relay after {:?}", revived.elapsed()));
+    browser.record(Duration::from_secs(3))?.part(1.0, 2.0).check_ears()?;
     browser.close()
 }
 

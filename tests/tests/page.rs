@@ -31,7 +31,7 @@ fn plays_demo(url: &str) -> Result<()> {
     let _turn = turn();
     let browser = Browser::start()?;
     browser.open(url)?;
-    ensure!(browser.run("return window.isSecureContext", vec![])?, "{url} is no secure context");
+    ensure!(browser.run::<bool>("return window.isSecureContext", vec![])?, "{url} is no secure context");
     browser.wait_state("demo", "ready")?;
     browser.act("demo", "listen")?;
     browser.wait_state("demo", "listening")?;
@@ -203,5 +203,5 @@ fn look(browser: &Browser, state: &str) -> Result<()> {
             }
         }
     }
-    Ok(browser.cdp("Emulation.clearDeviceMetricsOverride", json!({})).map(|_| ())?)
+    browser.cdp("Emulation.clearDeviceMetricsOverride", json!({})).map(|_| ())
 }

@@ -16,7 +16,7 @@ const MANY_LINES: usize = 400;
 #[test]
 fn only_the_peer_names_the_webrtc_engine() {
     let offenders =
-        words(&["relay/core/src", "relay/server/src"], &["Rtc"], |file| file.ends_with("fanout/peer.rs"));
+        names(&["relay/core/src", "relay/server/src"], &["Rtc"], |file| file.ends_with("fanout/peer.rs"));
     assert_none(
         &offenders,
         "Go through `Peer`: it alone owns an `Rtc`, and leaves it drained after every change.",
@@ -27,7 +27,7 @@ fn only_the_peer_names_the_webrtc_engine() {
 fn only_the_rtc_module_touches_browser_media() {
     let types =
         ["RtcPeerConnection", "RtcRtpReceiver", "MediaStream", "AudioContext", "GainNode", "AnalyserNode"];
-    let offenders = words(&["web/src"], &types, |file| {
+    let offenders = names(&["web/src"], &types, |file| {
         file.starts_with("web/src/rtc") || file.ends_with("web/src/rtc.rs")
     });
     assert_none(&offenders, "Browser media belong under web/src/rtc.");
@@ -96,6 +96,21 @@ fn every_package_takes_the_workspaces_lints() {
 }
 
 #[test]
+fn every_dependency_has_its_reason() {
+    let reasons =
+        fs::read_to_string(top().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is part of the repository");
+    let mut offenders = Vec::new();
+    for (file, text) in manifests() {
+        for name in dependencies(&text) {
+            if !name.starts_with("soundport") && !reasons.contains(&format!("`{name}`")) {
+                offenders.push(format!("{}: {name}", file.display()));
+            }
+        }
+    }
+    assert_none(&offenders, "Say in the table of ARCHITECTURE.md what the crate is for.");
+}
+
+#[test]
 fn trunk_uses_the_pinned_tools_and_may_download() {
     let Ok(trunk) = fs::read_to_string(top().join("Trunk.toml")) else { return };
     assert!(
@@ -108,6 +123,13 @@ fn trunk_uses_the_pinned_tools_and_may_download() {
         let locked = format!("name = \"wasm-bindgen\"\nversion = {version}\n");
         assert!(lock.contains(&locked), "Trunk.toml wants wasm-bindgen {version}, Cargo.lock holds another.");
     }
+}
+
+/// Lines of code that hold one of these names.
+fn names(folders: &[&str], names: &[&str], allowed: impl Fn(&Path) -> bool) -> Vec<String> {
+    lines(folders, allowed, |line| {
+        !line.trim_start().starts_with("//") && names.iter().any(|name| holds_word(line, name))
+    })
 }
 
 /// Lines that hold one of these words, as a whole word.
@@ -141,6 +163,28 @@ fn manifests() -> Vec<(PathBuf, String)> {
     let mut manifests = files(&["."]);
     manifests.retain(|(file, _)| file.file_name() == Some(OsStr::new("Cargo.toml")));
     manifests
+}
+
+/// The crates that a manifest names, in `[dependencies]` and its like or as `[dependencies.name]`.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut listing = false;
+    for line in manifest.lines() {
+        if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            listing = section.ends_with("dependencies");
+            names.extend(section.split_once("dependencies.").map(|(_, name)| name));
+        } else if listing && line.starts_with(|c: char| c.is_alphabetic()) {
+            names.extend(line.split(['.', ' ', '=']).next());
+        }
+    }
+    names
+}
+
+#[test]
+fn dependencies_are_found_in_all_their_forms() {
+    let manifest = "[package]\nname = \"a\"\n[dependencies]\nb.workspace = true\nc = \"1\"\n# d\n\
+        [dependencies.e]\nversion = \"1\"\nfeatures = [\n    \"f\",\n]\n[target.'cfg(unix)'.dev-dependencies]\ng-h = \"1\"\n";
+    assert_eq!(dependencies(manifest), ["b", "c", "e", "g-h"]);
 }
 
 /// The text files below these folders, named from the top.
