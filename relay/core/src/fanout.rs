@@ -7,6 +7,7 @@ mod answer;
 mod dtls;
 mod offer;
 mod peer;
+mod stun;
 mod ufrag;
 
 use std::collections::{HashMap, VecDeque};
@@ -25,6 +26,7 @@ use tracing::trace;
 use self::offer::Offer;
 pub use self::offer::{Credentials, OfferError};
 use self::peer::{Engine, Identity, Peer, Verdict};
+use self::stun::Check;
 use crate::frame::{FrameLength, OpusFrame, SourceId};
 
 /// The address of a peer's socket, as the relay sees it.
@@ -310,8 +312,8 @@ impl Fanout {
 
     /// Whose datagram it is: a STUN check names its peer, everything else is known by its address.
     fn index_of(&self, datagram: &Incoming<'_>) -> Option<usize> {
-        match ufrag::of_stun_request(datagram.bytes) {
-            Some(fragment) => ufrag::index(fragment),
+        match Check::parse(datagram.bytes) {
+            Some(check) => ufrag::index(check.ufrag),
             None => self.index_by_address.get(&datagram.from).copied(),
         }
     }

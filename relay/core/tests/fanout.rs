@@ -5,7 +5,7 @@ mod listener;
 
 use std::time::Duration;
 
-use listener::{Heard, Rig, desktop};
+use listener::{Heard, Listener, Rig, desktop};
 use soundport_core::fanout::{Connect, ConnectError, FanoutEvent, OfferError};
 
 #[test]
@@ -66,7 +66,7 @@ fn a_listener_that_falls_silent_is_dropped() {
 #[test]
 fn a_listener_that_never_comes_is_dropped() {
     let mut rig = Rig::new();
-    let offer = listener::Listener::new("10.0.0.2:4000", rig.now).offer();
+    let offer = Listener::new("10.0.0.2:4000", rig.now).offer();
     rig.connect(&offer);
     rig.pass(Duration::from_secs(25));
     assert_eq!(rig.fanout.sessions(), 0);
@@ -133,7 +133,7 @@ fn junk_is_dropped_and_counted_and_the_sound_goes_on() {
 #[test]
 fn video_in_the_offer_is_rejected_and_the_candidates_stand_with_the_audio() {
     let mut rig = Rig::new();
-    let offer = listener::Listener::new("10.0.0.2:4000", rig.now).offer();
+    let offer = Listener::new("10.0.0.2:4000", rig.now).offer();
     let cut = offer.find("m=audio").unwrap();
     let video = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:v\r\na=recvonly\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n";
     for offer in [format!("{}{video}{}", &offer[..cut], &offer[cut..]), format!("{offer}{video}")] {
@@ -152,7 +152,7 @@ fn video_in_the_offer_is_rejected_and_the_candidates_stand_with_the_audio() {
 #[test]
 fn an_offer_that_cannot_be_answered_is_refused_with_the_reason() {
     let mut rig = Rig::new();
-    let offer = listener::Listener::new("10.0.0.2:4000", rig.now).offer();
+    let offer = Listener::new("10.0.0.2:4000", rig.now).offer();
     let refused = |rig: &mut Rig, offer: String| {
         let connect = Connect { source: desktop(), offer, candidates: vec![rig.announced] };
         match rig.fanout.connect(connect, rig.now) {
@@ -174,7 +174,7 @@ fn an_offer_that_cannot_be_answered_is_refused_with_the_reason() {
 #[test]
 fn there_is_an_end_to_how_many_are_served() {
     let mut rig = Rig::new();
-    let offer = listener::Listener::new("10.0.0.2:4000", rig.now).offer();
+    let offer = Listener::new("10.0.0.2:4000", rig.now).offer();
     for _ in 0..100 {
         rig.connect(&offer);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
 use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
+use str0m::error::IceError;
 use str0m::media::{Frequency, MediaTime, Mid, Pt};
 use str0m::net::{DatagramRecv, Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap};
@@ -15,6 +16,7 @@ use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
 use tracing::debug;
 
 use super::offer::{Credentials, Offer, OfferError};
+use super::stun::Check;
 use super::{Incoming, LocalAddr, PeerAddr, SessionId, Transmit, answer};
 use crate::frame::{OpusFrame, SourceId};
 
@@ -86,6 +88,18 @@ pub(super) struct Peer {
     last_heard: Instant,
     deadline: Instant,
     connected: bool,
+    nomination: Nomination,
+}
+
+/// Who chose the way that packets take to the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nomination {
+    /// Nobody yet.
+    Open,
+    /// We did, for it was the first that worked. Its address, and the priority that the check gave it.
+    Ours(PeerAddr, u32),
+    /// The browser did.
+    Theirs,
 }
 
 /// A pair of addresses that a verified STUN check has used.
@@ -139,6 +153,7 @@ impl Peer {
             last_heard: now,
             deadline: now,
             connected: false,
+            nomination: Nomination::Open,
         };
         Ok((peer, sdp))
     }
@@ -185,6 +200,9 @@ impl Peer {
             self.rtc.disconnect();
         }
         self.drain(out);
+        if let Some(check) = Check::parse(datagram.bytes) {
+            self.nominate(datagram.from, check, now, out);
+        }
         Verdict::Handled { new_address }
     }
 
@@ -276,6 +294,35 @@ impl Peer {
         exact.or_else(|| self.candidates.iter().find(same_family)).copied()
     }
 
+    /// Lets DTLS begin on the first way that works.
+    ///
+    /// Browsers send their ClientHello as soon as a check was answered, and nominate by the next check 50 ms later; until
+    /// then str0m has nowhere to send its answer. What the browser nominates in the end prevails.
+    fn nominate(&mut self, from: PeerAddr, check: Check<'_>, now: Instant, out: &mut Vec<Transmit>) {
+        match (self.nomination, check.nominates) {
+            (Nomination::Open, false) => {
+                // The controlling side picks the best way that has proved itself: this one.
+                self.rtc.direct_api().set_ice_controlling(true);
+                self.advance(now, out);
+                self.rtc.direct_api().set_ice_controlling(false);
+                self.nomination = Nomination::Ours(from, check.priority);
+            }
+            (Nomination::Ours(ours, priority), true) => {
+                if ours != from
+                    && let Ok(candidate) = peer_reflexive(ours, priority)
+                {
+                    // Forgotten with its nomination, and known again: the browser may come back to it.
+                    self.rtc.direct_api().invalidate_candidate(&candidate);
+                    self.rtc.add_remote_candidate(candidate);
+                    self.advance(now, out);
+                }
+                self.nomination = Nomination::Theirs;
+            }
+            (Nomination::Open, true) => self.nomination = Nomination::Theirs,
+            (Nomination::Ours(..), false) | (Nomination::Theirs, _) => {}
+        }
+    }
+
     fn learn(&mut self, datagram: &Incoming<'_>, candidate: SocketAddr) -> bool {
         let known = |path: &&mut Path| path.remote == datagram.from && path.candidate == candidate;
         if let Some(path) = self.paths.iter_mut().find(known) {
@@ -323,6 +370,12 @@ impl Peer {
             }
         }
     }
+}
+
+/// The remote candidate that str0m makes of a check's sender.
+fn peer_reflexive(from: PeerAddr, priority: u32) -> Result<Candidate, IceError> {
+    let (ip, port) = (from.0.ip(), from.0.port());
+    Candidate::from_sdp_string(&format!("candidate:1 1 udp {priority} {ip} {port} typ prflx"))
 }
 
 fn answer_offer(rtc: &mut Rtc, offer: &Offer) -> Result<String, OfferError> {
