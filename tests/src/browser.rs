@@ -75,12 +75,16 @@ impl Browser {
         Ok(Self { session: Some(session), runtime, driver })
     }
 
-    /// Opens a page and waits until it is loaded.
+    /// Opens a page and waits until it is loaded, again where Chromium met a network in change.
     ///
     /// # Errors
     /// When it cannot be loaded.
     pub fn open(&self, url: &str) -> Result<()> {
-        Ok(self.runtime.block_on(self.session()?.goto(url))?)
+        wait_for(url, STATE_LIMIT, || {
+            self.runtime.block_on(self.session()?.goto(url))?;
+            let loaded = self.run("return !document.documentURI.startsWith('chrome-error:')", vec![])?;
+            Ok(Some(()).filter(|()| loaded))
+        })
     }
 
     /// Sets the window's size in CSS pixels.
@@ -115,14 +119,14 @@ impl Browser {
     /// Waits until an element is there.
     ///
     /// # Errors
-    /// When it is not within a while; the text holds the page.
+    /// When it is not within a while; the text holds the page's words.
     pub fn wait(&self, selector: &str) -> Result<()> {
         wait_for(selector, STATE_LIMIT, || {
             let found =
                 self.run("return document.querySelector(arguments[0]) !== null", vec![json!(selector)])?;
             Ok(Some(()).filter(|()| found))
         })
-        .with_context(|| self.run::<String>("return document.body.outerHTML", vec![]).unwrap_or_default())
+        .with_context(|| self.run::<String>("return document.body.innerText", vec![]).unwrap_or_default())
     }
 
     /// Waits until the card of `source` is in `state`.

@@ -44,6 +44,8 @@ impl Namespace {
             format!("ip netns add {name}"),
             format!("ip netns add {router}"),
             format!("ip link add {wire} type veth peer name veth netns {router}"),
+            // A link-local address that comes seconds later is a change of network to a browser: it drops its downloads.
+            format!("ip link set {wire} addrgenmode none"),
             format!("ip addr add 10.{block}.1.1/24 dev {wire}"),
             format!("ip link set {wire} up"),
             format!("ip -n {router} addr add 10.{block}.1.2/24 dev veth"),

@@ -15,11 +15,11 @@ fn loss_and_reordering_are_heard_as_a_dip() -> Result<()> {
     let _turn = turn();
     let relay = Relay::start()?;
     let faults = ToneSenderOptions { loss: 0.1, reorder: 0.1, packet_frames: 240, ..Default::default() };
-    let _sender = ToneSender::start(relay.rtp(), faults)?;
+    let sender = ToneSender::start(relay.rtp(), faults)?;
     relay.wait_live(SOURCE)?;
     let client = WhepClient::listen(relay.http(), SOURCE)?;
     let stream = client.hear(Duration::from_secs(if long() { 60 } else { 10 }))?;
-    stream.check_steps()?;
+    stream.check_steps().with_context(|| late(&sender))?;
     let heard = stream.settled()?;
     let (step, silence) = (heard.largest_step(), heard.longest_silence());
     report(&format!("10 % loss and reordering: largest step {step:.3}, longest silence {silence:.2} s"));
@@ -48,7 +48,7 @@ fn every_format_is_heard() -> Result<()> {
         // The one before fades where the new one takes its source over.
         client.hear(Duration::from_millis(500))?;
         let stream = client.hear(Duration::from_secs(3))?;
-        stream.check_steps().context(name)?;
+        stream.check_steps().with_context(|| format!("{name}, {}", late(&sender)))?;
         let heard = stream.settled()?;
         heard.check_ears().context(name)?;
         let step = heard.largest_step();
@@ -158,7 +158,7 @@ fn a_page_hears_a_restarted_relay_without_a_click() -> Result<()> {
 fn junk_on_both_ports_disturbs_nothing() -> Result<()> {
     let _turn = turn();
     let relay = Relay::start()?;
-    let _sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
+    let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
     relay.wait_live(SOURCE)?;
     let client = WhepClient::listen(relay.http(), SOURCE)?;
     client.hear(Duration::from_millis(500))?;
@@ -172,7 +172,7 @@ fn junk_on_both_ports_disturbs_nothing() -> Result<()> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let stream = client.take()?;
-    stream.check_steps()?;
+    stream.check_steps().with_context(|| late(&sender))?;
     let heard = stream.settled()?;
     heard.check_ears()?;
     ensure!(heard.largest_step() <= 1.5, "a click: {:.2}", heard.largest_step());
@@ -207,6 +207,11 @@ fn junk(socket: &UdpSocket, port: SocketAddr, random: &mut Random) -> Result<()>
         socket.send_to(&datagram, port)?;
     }
     Ok(())
+}
+
+/// Tells a sender that stalled from a relay that did.
+fn late(sender: &ToneSender) -> String {
+    format!("the sender was at most {:.0?} late", sender.latest())
 }
 
 fn wait_idle(relay: &Relay) -> Result<()> {

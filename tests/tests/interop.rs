@@ -33,7 +33,8 @@ fn hears(media: &str) -> Result<()> {
     let raw = folder.path().join("heard.raw");
     let url = format!("{}/whep/127-0-0-1", relay.http().base());
     let output = Command::new(python).args([SCRIPT, &url, media, "3"]).arg(&raw).output()?;
-    ensure!(output.status.success(), "aiortc failed: {}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "aiortc failed: {}", said.trim().lines().last().unwrap_or_default());
     let sample = |bytes: &[u8]| f32::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 32_768.0;
     let frames =
         std::fs::read(&raw)?.chunks_exact(4).map(|frame| [sample(frame), sample(&frame[2..])]).collect();
