@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_api as api;
 use soundport_core::SourceId;
@@ -18,6 +19,7 @@ use tracing::{debug, error, trace, warn};
 use crate::fanout::FanoutHandle;
 use crate::inbox::{Outbox, inbox};
 use crate::network::is_private;
+use crate::udp::RtpSocket;
 
 const RTP: Token = Token(0);
 const WAKE: Token = Token(1);
@@ -91,10 +93,10 @@ impl IngestThread {
         fanout: FanoutHandle,
         sources: watch::Sender<Arc<[api::Source]>>,
     ) -> anyhow::Result<()> {
-        let mut socket = mio::net::UdpSocket::from_std(socket);
+        let socket = RtpSocket::new(socket).context("Failed to set up the RTP socket")?;
         let Self { poll, inbox } = self;
         poll.registry()
-            .register(&mut socket, RTP, Interest::READABLE)
+            .register(&mut SourceFd(&socket.raw_fd()), RTP, Interest::READABLE)
             .context("Failed to wait on the RTP socket")?;
         let driver =
             Driver { poll, socket, requests: inbox.1, ingest, fanout, sources, revision: None, strangers: 0 };
@@ -108,7 +110,7 @@ impl IngestThread {
 
 struct Driver {
     poll: Poll,
-    socket: mio::net::UdpSocket,
+    socket: RtpSocket,
     requests: Receiver<Request>,
     ingest: Ingest,
     fanout: FanoutHandle,
@@ -128,10 +130,11 @@ impl Driver {
             }
             // 2. Packets.
             let more = self.read(&mut buffer);
-            // 3. Timers.
-            let now = Instant::now();
-            self.ingest.handle_timeout(now);
-            self.forward();
+            // 3. Timers, once no packet waits that came before them.
+            if !more {
+                self.ingest.handle_timeout(Instant::now());
+                self.forward();
+            }
             // 4. What changed.
             self.publish();
             // 5. Wait, unless packets are left.
@@ -161,12 +164,12 @@ impl Driver {
     /// Reads what is there, at most a budget of it. True if more may be left.
     fn read(&mut self, buffer: &mut [u8]) -> bool {
         for _ in 0..BUDGET {
-            match self.socket.recv_from(buffer) {
-                Ok((length, from)) if is_private(from.ip()) => {
-                    self.ingest.handle_datagram(SenderAddr(from), &buffer[..length], Instant::now());
+            match self.socket.receive(buffer) {
+                Ok((length, from, at)) if is_private(from.ip()) => {
+                    self.ingest.handle_datagram(SenderAddr(from), &buffer[..length], at);
                     self.forward();
                 }
-                Ok((_, from)) => {
+                Ok((_, from, _)) => {
                     self.strangers += 1;
                     trace!(%from, count = self.strangers, "Datagram from outside private networks dropped");
                 }

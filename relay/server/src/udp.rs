@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use nix::errno::Errno;
@@ -52,6 +53,47 @@ fn try_bind(address: SocketAddr) -> io::Result<UdpSocket> {
 fn no_ipv6(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
 }
+
+/// The socket that containers send to.
+pub(crate) struct RtpSocket {
+    socket: UdpSocket,
+    ancillary: Vec<u8>,
+}
+
+impl RtpSocket {
+    /// Takes over a bound socket.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        Ok(Self { socket, ancillary: nix::cmsg_space!(nix::sys::time::TimeSpec) })
+    }
+
+    /// The descriptor to wait on.
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Reads one datagram: its length, who sent it, and when it came to this host, which is not when it is read where
+    /// the relay had to wait for a processor.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Instant)> {
+        let mut slices = [IoSliceMut::new(buffer)];
+        let fd = self.socket.as_raw_fd();
+        let message =
+            recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut self.ancillary), MsgFlags::empty())?;
+        let from = message.address.as_ref().and_then(socket_addr).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let stamp = message.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::ScmTimestampns(stamp) => Some(UNIX_EPOCH + Duration::from(stamp)),
+            _ => None,
+        });
+        // A clock that was set between the two stamps gives no or a wild age: then now is the better guess.
+        let age = stamp.and_then(|stamp| SystemTime::now().duration_since(stamp).ok());
+        let age = age.filter(|age| *age < MAX_AGE).unwrap_or_default();
+        let now = Instant::now();
+        Ok((message.bytes, from, now.checked_sub(age).unwrap_or(now)))
+    }
+}
+
+/// Older than this no datagram waits in a socket's buffer.
+const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// The socket of all WebRTC sessions.
 pub(crate) struct MediaSocket {
