@@ -1,6 +1,6 @@
 //! Relay to browsers: Opus frames go to every listener of their source, as SRTP.
 //!
-//! [`Fanout`] owns all [`Peer`]s of one thread. Its hot path is [`Fanout::handle_frame`]: one frame in, one datagram
+//! [`Fanout`] owns all peers of one thread. Its hot path is [`Fanout::handle_frame`]: one frame in, one datagram
 //! a listener out, with neither a task, a lock nor a look-up on the way.
 
 mod answer;
