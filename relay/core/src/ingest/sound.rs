@@ -11,7 +11,7 @@ use super::timeline::{Pace, Timeline, Verdict};
 use crate::frame::{OpusFrame, RATE_HZ, SourceId};
 
 /// Sound that stops for this long has paused, and its time goes on by the clock.
-pub(crate) const PAUSE_AFTER: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE_AFTER: Duration = Duration::from_millis(200);
 
 /// Frames that wait to be fetched: all sources may end their sound at once.
 const MAX_FRAMES: usize = 4096;
