@@ -16,7 +16,7 @@ const MANY_LINES: usize = 400;
 #[test]
 fn only_the_peer_names_the_webrtc_engine() {
     let offenders =
-        words(&["relay/core/src", "relay/server/src"], &["Rtc"], |file| file.ends_with("fanout/peer.rs"));
+        names(&["relay/core/src", "relay/server/src"], &["Rtc"], |file| file.ends_with("fanout/peer.rs"));
     assert_none(
         &offenders,
         "Go through `Peer`: it alone owns an `Rtc`, and leaves it drained after every change.",
