@@ -248,13 +248,18 @@ impl Browser {
         Ok(self.runtime.block_on(self.session()?.cdp().send_raw(method, parameters))?)
     }
 
-    /// Closes the browser as a user does.
+    /// Closes the tab as a user does, and with its last tab the browser.
     ///
     /// # Errors
     /// When it had gone before.
     pub fn close(mut self) -> Result<()> {
         let session = self.session.take().context("the browser has gone")?;
-        Ok(self.runtime.block_on(session.quit())?)
+        self.runtime.block_on(async {
+            session.close_window().await?;
+            // The browser may end with its last tab; then there is nothing to quit.
+            let _ = session.quit().await;
+            Ok(())
+        })
     }
 
     /// Kills the browser with all its processes: no page gets to say goodbye.

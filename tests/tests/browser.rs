@@ -40,6 +40,20 @@ document.getElementById("play").onclick = async () => {
 </script>"#;
 
 #[test]
+fn axe_sees_what_is_wrong_with_a_page() -> Result<()> {
+    let _turn = turn();
+    let page =
+        StaticPage::serve("<!doctype html><html><title>Bad</title><img src='data:,'><button></button>")?;
+    let browser = Browser::plain()?;
+    browser.open(&page.url())?;
+    let found = browser.axe()?.join("\n");
+    for rule in ["image-alt", "button-name", "html-has-lang"] {
+        assert!(found.contains(rule), "axe-core does not find {rule}: {found}");
+    }
+    browser.close()
+}
+
+#[test]
 fn what_a_page_plays_is_recorded() -> Result<()> {
     let _turn = turn();
     let page = StaticPage::serve(PAGE)?;

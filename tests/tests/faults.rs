@@ -84,7 +84,7 @@ fn a_restarted_sender_is_heard_again_within_a_second() -> Result<()> {
     let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
     relay.wait_live(SOURCE)?;
     let client = WhepClient::listen(relay.http(), SOURCE)?;
-    client.hear(Duration::from_millis(500))?.settled()?.check_ears()?;
+    client.hear(Duration::from_secs(1))?.settled()?.check_ears()?;
     drop(sender);
     wait_idle(&relay)?;
     client.take()?;

@@ -31,7 +31,7 @@ fn plays_demo(url: &str) -> Result<()> {
     let _turn = turn();
     let browser = Browser::start()?;
     browser.open(url)?;
-    ensure!(browser.run("return window.isSecureContext", vec![])?, "{url} is no secure context");
+    ensure!(browser.run::<bool>("return window.isSecureContext", vec![])?, "{url} is no secure context");
     browser.wait_state("demo", "ready")?;
     browser.act("demo", "listen")?;
     browser.wait_state("demo", "listening")?;

@@ -12,28 +12,31 @@ const ALLOWED_GROWTH_BYTES: u64 = 2 << 20;
 
 #[test]
 fn a_listener_that_vanishes_is_gone_within_thirty_seconds() -> Result<()> {
-    let _turn = turn();
+    let turn = turn();
     let (relay, _sender) = stage()?;
     WhepClient::listen(relay.http(), SOURCE)?.vanish();
     relay.wait_listeners(SOURCE, 1, Duration::from_secs(1))?;
+    drop(turn);
     gone(&relay, "cut off")
 }
 
 #[test]
-fn a_closed_browser_is_gone_within_thirty_seconds() -> Result<()> {
-    let _turn = turn();
+fn a_closed_tab_is_gone_within_thirty_seconds() -> Result<()> {
+    let turn = turn();
     let (relay, _sender) = stage()?;
     let browser = listening(&relay)?;
     browser.close()?;
-    gone(&relay, "closed")
+    drop(turn);
+    gone(&relay, "closed properly")
 }
 
 #[test]
 fn a_killed_browser_is_gone_within_thirty_seconds() -> Result<()> {
-    let _turn = turn();
+    let turn = turn();
     let (relay, _sender) = stage()?;
     let browser = listening(&relay)?;
     browser.kill();
+    drop(turn);
     gone(&relay, "killed")
 }
 
@@ -43,11 +46,12 @@ fn two_hundred_listeners_leave_no_memory_behind() -> Result<()> {
     let (relay, _sender) = stage()?;
     come_and_go(&relay, 50)?;
     let before = relay.usage()?.resident_bytes;
-    come_and_go(&relay, if long() { 1000 } else { 200 })?;
+    let count = if long() { 1000 } else { 200 };
+    come_and_go(&relay, count)?;
     let after = relay.usage()?.resident_bytes;
     let growth = after.saturating_sub(before);
     report(&format!(
-        "resident memory went from {} to {} KiB over 200 listeners",
+        "resident memory went from {} to {} KiB over {count} listeners",
         before / 1024,
         after / 1024
     ));

@@ -1,8 +1,12 @@
 //! WHEP (draft-ietf-wish-whep) and what it shares with WHIP (RFC 9725): a table of requests and answers.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use soundport_api::Problem;
 use soundport_tests::{
     Answer, Relay, Request, ToneSender, ToneSenderOptions, WhepClient, opus_offer, turn, wait_for,
 };
@@ -96,8 +100,6 @@ rows! {
     an_offer_of_video_alone_is_refused: |_| Ok(post(&["video"])) => [406, 422], problem;
     an_unknown_source_is_not_found:
         |_| Ok(Request::new("POST", "/whep/nobody").body(SDP, opus_offer(&["audio"]))) => [404], problem;
-    a_body_over_the_limit_is_refused:
-        |_| Ok(Request::new("POST", ENDPOINT).body(SDP, format!("v=0\r\n{}", "a=x\r\n".repeat(100_000)))) => [413], problem;
     options_tell_what_is_accepted: |_| Ok(Request::new("OPTIONS", ENDPOINT)) => [200, 204], |answer| {
         has(answer, "accept-post", SDP)
     };
@@ -158,6 +160,36 @@ rows! {
 }
 
 #[test]
+fn a_body_over_the_limit_is_refused() -> Result<()> {
+    let stage = Stage::set()?;
+    let body = format!("v=0\r\n{}", "a=x\r\n".repeat(200_000));
+    let head = format!("POST {ENDPOINT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {SDP}\r\n");
+    let address = stage.relay.http().base().trim_start_matches("http://").to_owned();
+    let mut connection = TcpStream::connect(address)?;
+    let mut writer = connection.try_clone()?;
+    // The relay need not read it all: like curl, this client hears an answer that comes before its last byte left.
+    let sending = thread::spawn(move || {
+        let length = body.len();
+        writer.write_all(
+            format!("{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}").as_bytes(),
+        )
+    });
+    let mut answer = Vec::new();
+    let _ = connection.read_to_end(&mut answer);
+    let _ = sending.join();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    ensure!(answer.starts_with("HTTP/1.1 413"), "answered {answer:?}");
+    let (head, body) = answer.split_once("\r\n\r\n").context("no end of the headers")?;
+    ensure!(
+        head.to_ascii_lowercase().contains("content-type: application/problem+json"),
+        "no problem: {head}"
+    );
+    let problem: Problem = serde_json::from_str(body)?;
+    ensure!(problem.status == 413 && !problem.detail.is_empty(), "{problem:?}");
+    Ok(())
+}
+
+#[test]
 fn a_deleted_session_is_gone_for_every_method() -> Result<()> {
     let stage = Stage::set()?;
     let session = stage.session()?;
@@ -200,7 +232,7 @@ fn the_sound_goes_on_after_an_ice_restart() -> Result<()> {
     let _turn = turn();
     let stage = Stage::set()?;
     let client = WhepClient::listen(stage.relay.http(), SOURCE)?;
-    client.hear(Duration::from_millis(500))?.settled()?.check_ears()?;
+    client.hear(Duration::from_secs(1))?.settled()?.check_ears()?;
     client.restart_ice()?;
     client.hear(Duration::from_secs(1))?;
     let after = client.hear(Duration::from_secs(2))?;

@@ -3,6 +3,7 @@
 mod base;
 mod command;
 pub(crate) mod http;
+pub(crate) mod json;
 
 pub use base::Base;
 pub use command::pulse_command;
@@ -29,7 +30,7 @@ pub async fn sources(base: &Base) -> Result<Vec<Source>, ListError> {
     let url = base.join("api/sources").ok_or(ListError::Unreachable)?;
     let answer = http::get(&url, LIST_TIMEOUT_MILLIS).await.map_err(|_| ListError::Unreachable)?;
     match answer.status {
-        200 => answer.json().ok_or(ListError::NotARelay),
+        200 => json::from_text(&answer.body).ok_or(ListError::NotARelay),
         // What a proxy says of a relay that is down.
         502..=504 => Err(ListError::Unreachable),
         _ => Err(ListError::NotARelay),

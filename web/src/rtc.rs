@@ -9,10 +9,12 @@ mod offer;
 mod output;
 mod peer;
 mod session;
+mod spare;
 mod stats;
 mod whep;
 
 pub use level::{Ballistics, Shown, share_of_scale};
 pub use output::{Levels, Output};
 pub use session::{Session, Ties};
+pub use spare::prepare;
 pub use stats::Report;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::cargo::{executables, forget_this_package};
+use crate::cargo::{self, forget_this_package};
 use crate::progress::step;
 use crate::tools::Cache;
 use crate::{packages, page};
@@ -40,7 +40,8 @@ fn relay(args: &[&str]) -> Result<PathBuf> {
         true => "Building the relay",
         false => "Building the relay (about 5 minutes the first time)",
     };
-    let made = step(title, || executables(args))?;
+    let mut made = Vec::new();
+    step(title, || cargo::build(args, &mut made))?;
     let relay = made.into_iter().find(|made| made.package == "soundport" && !made.is_test);
     Ok(relay.context("Cargo built no relay")?.path)
 }

@@ -45,16 +45,16 @@ pub(crate) fn forget_this_package(command: &mut Command) {
     }
 }
 
-/// Runs a Cargo build whose progress is shown as it comes, and returns the executables it made or found made.
+/// Runs a Cargo build whose progress is shown as it comes, and lists the executables it made or found made, also those
+/// made before or beside a failure.
 ///
 /// # Errors
 /// When Cargo cannot be started, or the build fails.
-pub(crate) fn executables(args: &[&str]) -> Result<Vec<Executable>> {
+pub(crate) fn build(args: &[&str], made: &mut Vec<Executable>) -> Result<()> {
     let mut command = cargo(args);
     command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().context("Cargo could not be started")?;
     let stdout = child.stdout.take().context("a piped child has an output")?;
-    let mut made = Vec::new();
     for line in BufReader::new(stdout).lines() {
         made.extend(read_message(&line?));
     }
@@ -62,7 +62,7 @@ pub(crate) fn executables(args: &[&str]) -> Result<Vec<Executable>> {
     if !status.success() {
         bail!("`cargo {}` failed ({status})", args.join(" "));
     }
-    Ok(made)
+    Ok(())
 }
 
 fn read_message(line: &str) -> Option<Executable> {

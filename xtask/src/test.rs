@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo::{Executable, cargo, executables, forget_this_package};
+use crate::cargo::{self, Executable, cargo, forget_this_package};
 use crate::progress::{run, say};
 use crate::tools::{Cache, crates, find_program, npm, python, rustup};
 use crate::{packages, page};
@@ -113,22 +113,23 @@ fn native(cache: &Cache, plan: &Plan, report: &mut Report, long: bool) {
     // The relay carries the page inside: it comes first.
     let has_page = !plan.has(Part::EndToEnd) || report.phase("Building the page", || page::build(cache));
     let mut made = Vec::new();
-    let is_built = report.phase("Building relay and tests", || {
-        made = executables(&["build", "--workspace", "--bin", "soundport", "--tests", "--locked"])?;
-        Ok(())
+    report.phase("Building relay and tests", || {
+        let all = ["build", "--workspace", "--bin", "soundport", "--tests", "--locked", "--keep-going"];
+        cargo::build(&all, &mut made)
     });
+    let relay = made.iter().find(|made| made.package == "soundport" && !made.is_test);
     let (end_to_end, unit): (Vec<_>, Vec<_>) =
         made.iter().filter(|made| made.is_test).partition(|made| made.package == END_TO_END);
 
     if plan.has(Part::Unit) {
-        report.phase_if(is_built, "Unit tests", || {
+        report.phase_if(!unit.is_empty(), "Unit tests", || {
             run_all(&unit, plan, &[])?;
             run(cargo(&["test", "--workspace", "--doc", "--locked", "--quiet", "--"]).args(plan.words()))
         });
     }
     if plan.has(Part::EndToEnd) {
-        report.phase_if(is_built && has_page, "End-to-end tests", || {
-            let relay = made.iter().find(|made| made.package == "soundport" && !made.is_test);
+        let is_possible = has_page && relay.is_some() && !end_to_end.is_empty();
+        report.phase_if(is_possible, "End-to-end tests", || {
             let relay = relay.context("Cargo built no relay")?;
             run_all(&end_to_end, plan, &environment(cache, &relay.path, long)?)
         });

@@ -11,14 +11,14 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_core::OpusFrame;
 use soundport_core::fanout::{
-    Connect, ConnectError, Credentials, Fanout, FanoutEvent, Incoming, OfferError, Session, SessionId,
-    Transmit,
+    Connect, ConnectError, Credentials, Fanout, FanoutCounters, FanoutEvent, Incoming, OfferError, Session,
+    SessionId, Transmit,
 };
 use tokio::sync::oneshot;
 use tracing::{debug, error};
 
 use crate::inbox::{Outbox, inbox};
-use crate::ingest::Audience;
+use crate::ingest::IngestHandle;
 use crate::udp::MediaSocket;
 
 const MEDIA: Token = Token(0);
@@ -39,6 +39,18 @@ enum Command {
     Restart(SessionId, Credentials, oneshot::Sender<Option<Result<(Session, String), OfferError>>>),
     Session(SessionId, oneshot::Sender<Option<Session>>),
     Disconnect(SessionId, oneshot::Sender<bool>),
+    Counters(oneshot::Sender<MediaCounters>),
+}
+
+/// What happened at the media port.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MediaCounters {
+    pub(crate) fanout: FanoutCounters,
+    pub(crate) sessions: usize,
+    /// Datagrams that the kernel would not take.
+    pub(crate) refused: u64,
+    /// Frames dropped because the thread was behind.
+    pub(crate) frames_dropped: u64,
 }
 
 /// The fan-out as the other threads see it. It will stand for several threads; today it is one.
@@ -87,6 +99,12 @@ impl FanoutHandle {
         self.ask(|reply| Command::Disconnect(id, reply)).await
     }
 
+    /// What was counted so far.
+    pub(crate) async fn counters(&self) -> Result<MediaCounters, Overloaded> {
+        let counters = self.ask(Command::Counters).await?;
+        Ok(MediaCounters { frames_dropped: self.frames.dropped(), ..counters })
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Overloaded> {
         let (reply, answer) = oneshot::channel();
         if !self.commands.send(command(reply)) {
@@ -96,17 +114,17 @@ impl FanoutHandle {
     }
 }
 
-/// Starts the thread on `socket`. `audience` is told how many listen to each source.
+/// Starts the thread on `socket`. `ingest` is told how many listen to each source.
 pub(crate) fn start(
     fanout: Fanout,
     socket: std::net::UdpSocket,
-    audience: Outbox<Audience>,
+    ingest: IngestHandle,
 ) -> anyhow::Result<FanoutHandle> {
     let poll = Poll::new().context("Failed to open an epoll instance for fan-out")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKE).context("Failed to open a waker for fan-out")?);
     let (frames, frame_queue) = inbox(FRAMES, waker.clone());
     let (commands, command_queue) = inbox(FRAMES, waker);
-    let run = move || match Driver::new(poll, socket, fanout, frame_queue, command_queue, audience) {
+    let run = move || match Driver::new(poll, socket, fanout, frame_queue, command_queue, ingest) {
         Ok(driver) => driver.run(),
         Err(failure) => error!(%failure, "Fan-out cannot wait on the media socket and ends"),
     };
@@ -120,7 +138,7 @@ struct Driver {
     fanout: Fanout,
     frames: Receiver<OpusFrame>,
     commands: Receiver<Command>,
-    audience: Outbox<Audience>,
+    ingest: IngestHandle,
     out: Vec<Transmit>,
     refused: u64,
 }
@@ -132,11 +150,11 @@ impl Driver {
         fanout: Fanout,
         frames: Receiver<OpusFrame>,
         commands: Receiver<Command>,
-        audience: Outbox<Audience>,
+        ingest: IngestHandle,
     ) -> io::Result<Self> {
         let socket = MediaSocket::new(socket)?;
         poll.registry().register(&mut SourceFd(&socket.raw_fd()), MEDIA, Interest::READABLE)?;
-        Ok(Self { poll, socket, fanout, frames, commands, audience, out: Vec::new(), refused: 0 })
+        Ok(Self { poll, socket, fanout, frames, commands, ingest, out: Vec::new(), refused: 0 })
     }
 
     fn run(mut self) {
@@ -160,7 +178,7 @@ impl Driver {
             self.flush();
             // 5. Who listens.
             while let Some(FanoutEvent::Audience { source, listeners }) = self.fanout.poll_event() {
-                self.audience.send(Audience { source, listeners });
+                self.ingest.tell_audience(source, listeners);
             }
             // 6. Wait, unless datagrams are left.
             let timeout = self.fanout.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
@@ -205,6 +223,14 @@ impl Driver {
             }
             Command::Disconnect(id, reply) => {
                 let _ = reply.send(self.fanout.disconnect(id, now, &mut self.out));
+            }
+            Command::Counters(reply) => {
+                let _ = reply.send(MediaCounters {
+                    fanout: self.fanout.counters(),
+                    sessions: self.fanout.sessions(),
+                    refused: self.refused,
+                    frames_dropped: 0,
+                });
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The HTTP side: the page, the API and WHEP, over TLS for everybody and without for this machine.
 
+mod metrics;
 mod origin;
 pub(crate) mod problem;
 mod sources;
@@ -11,18 +12,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::tls_rustls::RustlsConfig;
 use soundport_api as api;
 use tokio::sync::watch;
-use tower_http::timeout::TimeoutLayer;
 
 use self::origin::Origins;
 use self::problem::Refusal;
 use crate::fanout::FanoutHandle;
+use crate::ingest::IngestHandle;
 use crate::options::{Announce, HostPort};
 use crate::page;
 use crate::udp::bind_failed;
@@ -37,6 +38,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct State {
     pub(crate) fanout: FanoutHandle,
+    pub(crate) ingest: IngestHandle,
     pub(crate) sources: watch::Receiver<Arc<[api::Source]>>,
     /// The media socket's address.
     pub(crate) media: SocketAddr,
@@ -50,19 +52,27 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .route("/api/sources", get(sources::list))
         .merge(whep::routes())
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics::show))
         .fallback(get(page::serve))
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(from_fn(in_time))
         .layer(origins.cors())
-        .layer(axum::middleware::from_fn(whep::advertise))
+        .layer(from_fn(whep::advertise))
         .with_state(state)
 }
 
 /// The same routes for the plain listener: only for this machine's own names.
 pub(crate) fn local_only(router: Router, origins: &[String]) -> Router {
     let origins = Arc::new(Origins::new(origins));
-    router.layer(axum::middleware::from_fn_with_state(origins, origin::require_local_host))
+    router.layer(from_fn_with_state(origins, origin::require_local_host))
+}
+
+/// Gives up on a request that takes too long.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::TooSlow.into_response(),
+    }
 }
 
 /// Binds every address that `at` stands for. At least one must succeed, unless the failure is a port in use.

@@ -11,9 +11,9 @@ use anyhow::Context;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_api as api;
 use soundport_core::SourceId;
-use soundport_core::ingest::{Ingest, SenderAddr, SourceState, SourceStatus};
-use tokio::sync::watch;
-use tracing::{debug, error, trace};
+use soundport_core::ingest::{Ingest, IngestCounters, SenderAddr, SourceState, SourceStatus};
+use tokio::sync::{oneshot, watch};
+use tracing::{debug, error, trace, warn};
 
 use crate::fanout::FanoutHandle;
 use crate::inbox::{Outbox, inbox};
@@ -28,16 +28,46 @@ const BUFFER_BYTES: usize = 65_536;
 /// Datagrams read before timers and commands get their turn.
 const BUDGET: usize = 256;
 
-/// So many sessions listen to a source.
-pub(crate) struct Audience {
-    pub(crate) source: SourceId,
-    pub(crate) listeners: u32,
+/// What other threads tell or ask of ingest.
+enum Request {
+    Audience(SourceId, u32),
+    Counters(oneshot::Sender<RtpCounters>),
+}
+
+/// What happened to the datagrams that came to the RTP port.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RtpCounters {
+    pub(crate) ingest: IngestCounters,
+    /// Datagrams from outside private networks.
+    pub(crate) strangers: u64,
+}
+
+/// Ingest as the other threads see it.
+#[derive(Clone)]
+pub(crate) struct IngestHandle(Outbox<Request>);
+
+impl IngestHandle {
+    /// Says how many sessions listen to a source: with none it is not encoded.
+    pub(crate) fn tell_audience(&self, source: SourceId, listeners: u32) {
+        if !self.0.send(Request::Audience(source, listeners)) {
+            warn!("Ingest is behind and was not told who listens");
+        }
+    }
+
+    /// What was counted so far. None if ingest does not answer.
+    pub(crate) async fn counters(&self) -> Option<RtpCounters> {
+        let (reply, answer) = oneshot::channel();
+        if !self.0.send(Request::Counters(reply)) {
+            return None;
+        }
+        answer.await.ok()
+    }
 }
 
 /// The ingest thread before it runs.
 pub(crate) struct IngestThread {
     poll: Poll,
-    audience: (Outbox<Audience>, Receiver<Audience>),
+    inbox: (Outbox<Request>, Receiver<Request>),
 }
 
 impl IngestThread {
@@ -45,12 +75,12 @@ impl IngestThread {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let poll = Poll::new().context("Failed to open an epoll instance for ingest")?;
         let waker = Waker::new(poll.registry(), WAKE).context("Failed to open a waker for ingest")?;
-        Ok(Self { poll, audience: inbox(1024, Arc::new(waker)) })
+        Ok(Self { poll, inbox: inbox(1024, Arc::new(waker)) })
     }
 
-    /// Where to say how many listen.
-    pub(crate) fn audience(&self) -> Outbox<Audience> {
-        self.audience.0.clone()
+    /// The thread as others see it.
+    pub(crate) fn handle(&self) -> IngestHandle {
+        IngestHandle(self.inbox.0.clone())
     }
 
     /// Starts the thread. `sources` is told whenever a source comes, goes or changes.
@@ -62,20 +92,12 @@ impl IngestThread {
         sources: watch::Sender<Arc<[api::Source]>>,
     ) -> anyhow::Result<()> {
         let mut socket = mio::net::UdpSocket::from_std(socket);
-        let Self { poll, audience } = self;
+        let Self { poll, inbox } = self;
         poll.registry()
             .register(&mut socket, RTP, Interest::READABLE)
             .context("Failed to wait on the RTP socket")?;
-        let driver = Driver {
-            poll,
-            socket,
-            audience: audience.1,
-            ingest,
-            fanout,
-            sources,
-            revision: None,
-            strangers: 0,
-        };
+        let driver =
+            Driver { poll, socket, requests: inbox.1, ingest, fanout, sources, revision: None, strangers: 0 };
         thread::Builder::new()
             .name("ingest".into())
             .spawn(move || driver.run())
@@ -87,7 +109,7 @@ impl IngestThread {
 struct Driver {
     poll: Poll,
     socket: mio::net::UdpSocket,
-    audience: Receiver<Audience>,
+    requests: Receiver<Request>,
     ingest: Ingest,
     fanout: FanoutHandle,
     sources: watch::Sender<Arc<[api::Source]>>,
@@ -101,8 +123,8 @@ impl Driver {
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             // 1. Who listens decides what is encoded.
-            while let Ok(Audience { source, listeners }) = self.audience.try_recv() {
-                self.ingest.set_listeners(&source, listeners, Instant::now());
+            while let Ok(request) = self.requests.try_recv() {
+                self.obey(request);
             }
             // 2. Packets.
             let more = self.read(&mut buffer);
@@ -120,6 +142,18 @@ impl Driver {
             {
                 error!(%failure, "Ingest cannot wait for packets and ends");
                 return;
+            }
+        }
+    }
+
+    fn obey(&mut self, request: Request) {
+        match request {
+            Request::Audience(source, listeners) => {
+                self.ingest.set_listeners(&source, listeners, Instant::now());
+            }
+            Request::Counters(reply) => {
+                // A requester that went away needs no answer.
+                let _ = reply.send(RtpCounters { ingest: self.ingest.counters(), strangers: self.strangers });
             }
         }
     }

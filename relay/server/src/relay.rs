@@ -41,14 +41,21 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     let fanout =
         Fanout::new(options.frame, MAX_SESSIONS, seed()?).context("Failed to mint the DTLS certificate")?;
     let ingest_thread = IngestThread::new()?;
-    let fanout = fanout::start(fanout, media, ingest_thread.audience())?;
+    let ingest_handle = ingest_thread.handle();
+    let fanout = fanout::start(fanout, media, ingest_thread.handle())?;
     let (publish, sources) = watch::channel(Arc::from([]));
     ingest_thread.start(ingest, rtp, fanout.clone(), publish)?;
     if let Some(demo) = demo {
         demo.play()?;
     }
 
-    let state = http::State { fanout, sources, media: media_address, announce: options.announce.into() };
+    let state = http::State {
+        fanout,
+        ingest: ingest_handle,
+        sources,
+        media: media_address,
+        announce: options.announce.into(),
+    };
     let router = http::router(state, &options.origins);
     let local = http::local_only(router.clone(), &options.origins);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -40,7 +40,7 @@ async def main(url, media, seconds, path):
         while frames < seconds * 48000:
             frame = await asyncio.wait_for(track.recv(), 10)
             for part in resampler.resample(frame):
-                file.write(part.to_ndarray().tobytes())
+                file.write(bytes(part.planes[0])[: part.samples * 4])
                 frames += part.samples
     await asyncio.to_thread(ask, urllib.parse.urljoin(url, headers["Location"]), "DELETE")
     await peer.close()

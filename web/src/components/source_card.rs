@@ -48,7 +48,7 @@ pub fn SourceCard(props: &SourceCardProps) -> Html {
             output={listening.output()}
             report={listening.report()}
             listen={listening.listen.clone()}
-            stop={listening.stop.clone()}
+            stop={listening.stop}
         />
     }
 }

@@ -7,8 +7,11 @@ use yew::{AttrValue, Callback, UseReducerHandle, UseStateHandle, hook};
 use yew::{use_callback, use_effect_with, use_memo, use_mut_ref, use_reducer, use_state_eq};
 
 use crate::relay::Base;
-use crate::rtc::{Output, Report, Session, Ties};
+use crate::rtc::{self, Output, Report, Session, Ties};
 use crate::state::{Attempt, Event, Failure, Listening, Phase};
+
+/// A card that is off is made ready for its click this soon, when the page has been drawn.
+const PREPARE_AFTER_MILLIS: u32 = 50;
 
 /// A card's listening.
 #[derive(Clone, PartialEq)]
@@ -90,6 +93,8 @@ pub fn use_listening(base: &Rc<Base>, source: &AttrValue, live: bool, gain: f32)
                 output.set(None);
                 report.set(None);
             }
+            let soon = (!on).then(|| Timeout::new(PREPARE_AFTER_MILLIS, rtc::prepare));
+            move || drop(soon)
         }
     });
     use_effect_with(((*output).clone(), gain), |(output, gain)| {

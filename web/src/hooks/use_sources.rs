@@ -1,5 +1,4 @@
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo_events::EventListener;
@@ -55,18 +54,17 @@ impl SourcesHandle {
 pub fn use_sources(base: &Rc<Base>) -> SourcesHandle {
     let sources = use_state_eq(Vec::new);
     let link = use_state_eq(|| Link::Looking);
-    let held = use_mut_ref(BTreeSet::<AttrValue>::new);
+    let held = use_mut_ref(Vec::<AttrValue>::new);
     let shown = use_mut_ref(Vec::<Source>::new);
 
     let hold = use_callback((), {
         let held = Rc::clone(&held);
         move |(id, on), ()| {
             let mut held = held.borrow_mut();
+            held.retain(|held| *held != id);
             if on {
-                held.insert(id)
-            } else {
-                held.remove(&id)
-            };
+                held.push(id);
+            }
         }
     });
     use_effect_with(Rc::clone(base), {
@@ -82,7 +80,7 @@ pub fn use_sources(base: &Rc<Base>) -> SourcesHandle {
 /// Where readings of the list go.
 #[derive(Clone)]
 struct Reader {
-    held: Rc<RefCell<BTreeSet<AttrValue>>>,
+    held: Rc<RefCell<Vec<AttrValue>>>,
     shown: Rc<RefCell<Vec<Source>>>,
     sources: UseStateSetter<Vec<Source>>,
     link: UseStateSetter<Link>,
@@ -91,13 +89,15 @@ struct Reader {
 impl Reader {
     /// Reads now, every two seconds while the page is seen, and when it is seen again.
     fn read_on(self, base: Rc<Base>) -> (Interval, Option<EventListener>) {
-        let under_way = Rc::new(RefCell::new(()));
+        let under_way = Rc::new(Cell::new(false));
         let read = Rc::new(move || {
             let (reader, base, under_way) = (self.clone(), Rc::clone(&base), Rc::clone(&under_way));
             spawn_local(async move {
                 // A slow answer is waited for, not asked for again.
-                let Ok(_guard) = under_way.try_borrow_mut() else { return };
-                reader.take(relay::sources(&base).await);
+                if !under_way.replace(true) {
+                    reader.take(relay::sources(&base).await);
+                    under_way.set(false);
+                }
             });
         });
         read();
@@ -116,7 +116,7 @@ impl Reader {
         match answer {
             Ok(fresh) => {
                 let held = self.held.borrow();
-                let merged = merge(&self.shown.borrow(), fresh, |id| held.contains(id));
+                let merged = merge(&self.shown.borrow(), fresh, |id| held.iter().any(|held| held == id));
                 self.shown.replace(merged.clone());
                 self.sources.set(merged);
                 self.link.set(Link::Up);

@@ -1,5 +1,3 @@
-use std::net::IpAddr;
-
 /// The line that sends what PulseAudio plays to the relay on `host`, a name or an address as it stands in a URL.
 ///
 /// PulseAudio wants a numeric address: a name is looked up by the shell.
@@ -7,10 +5,15 @@ pub fn pulse_command(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let address = match host {
         "" | "localhost" | "::1" => "127.0.0.1".to_owned(),
-        host if host.parse::<IpAddr>().is_ok() => host.to_owned(),
+        host if is_numeric(host) => host.to_owned(),
         name => format!("$(getent hosts {name} | awk 'NR==1{{print $1}}')"),
     };
     format!("pactl load-module module-rtp-send source=@DEFAULT_MONITOR@ destination_ip={address} port=5004")
+}
+
+/// Names in URLs hold no colon, and one of digits and dots alone is an address already.
+fn is_numeric(host: &str) -> bool {
+    host.contains(':') || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The few requests that a page makes, over the browser's `fetch`.
 
-use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -81,12 +80,6 @@ impl Pending {
 }
 
 impl Answer {
-    /// The body as JSON; none where it is not, or has another shape.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {
-        // The browser parses: a parser of our own would be downloaded with every first visit.
-        serde_wasm_bindgen::from_value(js_sys::JSON::parse(&self.body).ok()?).ok()
-    }
-
     /// A header's value, where the answer has it and lets this page see it.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).ok().flatten()

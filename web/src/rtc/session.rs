@@ -8,6 +8,7 @@ use yew::Callback;
 
 use super::output::Output;
 use super::peer::Peer;
+use super::spare::{self, Offered};
 use super::stats::{Report, Window};
 use super::whep;
 use crate::state::{Event, Failure, Finding, Pause, Reading, Refusal, Watch};
@@ -53,7 +54,7 @@ impl Session {
     /// # Errors
     /// When this browser cannot receive.
     pub fn open(endpoint: String, output: Rc<Output>, ties: Ties) -> Result<Self, Failure> {
-        let peer = Peer::new().map_err(|_| Failure::NoWebRtc)?;
+        let Offered { peer, offer } = spare::take().map_err(|_| Failure::NoWebRtc)?;
         output.attach(&peer.track()).map_err(|_| Failure::NoWebRtc)?;
         let inner = Rc::new(Inner {
             peer,
@@ -66,7 +67,7 @@ impl Session {
             looks: Cell::new(0),
             closed: Cell::new(false),
         });
-        spawn_local(Rc::clone(&inner).connect(endpoint));
+        spawn_local(Rc::clone(&inner).connect(endpoint, offer));
         let looking = Rc::clone(&inner);
         let looking = Interval::new(LOOK_EVERY_MILLIS, move || looking.look());
         Ok(Self { inner, _looking: looking })
@@ -80,15 +81,18 @@ impl Drop for Session {
 }
 
 impl Inner {
-    async fn connect(self: Rc<Self>, endpoint: String) {
-        if let Err(refusal) = self.negotiate(&endpoint).await {
+    async fn connect(self: Rc<Self>, endpoint: String, offer: Option<String>) {
+        if let Err(refusal) = self.negotiate(&endpoint, offer).await {
             self.tell(Event::Refused(refusal, js_sys::Math::random()));
         }
     }
 
-    async fn negotiate(&self, endpoint: &str) -> Result<(), Refusal> {
+    async fn negotiate(&self, endpoint: &str, offer: Option<String>) -> Result<(), Refusal> {
         let unusable = |_| Refusal::Unusable("this browser cannot use its answer.".into());
-        let offer = self.peer.offer().await.map_err(unusable)?;
+        let offer = match offer {
+            Some(offer) => offer,
+            None => self.peer.offer().await.map_err(unusable)?,
+        };
         // The relay answers while the browser makes the offer its own.
         let pending = whep::send_offer(endpoint, &offer)?;
         let own = self.peer.take_offer(&offer).await;

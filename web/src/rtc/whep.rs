@@ -4,6 +4,7 @@ use soundport_api::Problem;
 use web_sys::Url;
 
 use crate::relay::http::{self, Answer, NoAnswer, Pending};
+use crate::relay::json;
 use crate::state::Refusal;
 
 /// A relay that has not answered by now will not.
@@ -54,7 +55,7 @@ pub(super) fn end(session_url: &str) -> impl Future<Output = ()> + use<> {
 
 fn refusal(answer: &Answer) -> Refusal {
     let retry_after_secs = answer.header("Retry-After").and_then(|secs| secs.trim().parse().ok());
-    let detail = answer.json::<Problem>().map(|problem| problem.detail);
+    let detail = json::from_text::<Problem>(&answer.body).map(|problem| problem.detail);
     let detail = detail.unwrap_or_else(|| format!("it answered {}.", answer.status));
     Refusal::Status { code: answer.status, retry_after_secs, detail }
 }

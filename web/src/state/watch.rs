@@ -71,7 +71,7 @@ impl Watch {
             sound_at: None,
             packets: 0,
             packet_at: now_millis,
-            asked_at: now_millis,
+            asked_at: f64::NEG_INFINITY,
             halted_at: None,
         }
     }
@@ -83,6 +83,10 @@ impl Watch {
             self.packets = reading.packets;
             self.packet_at = now;
         }
+        if reading.connected && self.connected_at.is_none() {
+            self.connected_at = Some(now);
+            self.packet_at = now;
+        }
         if reading.running || !reading.connected {
             self.halted_at = None;
         } else if now - *self.halted_at.get_or_insert(now) > BLOCKED_AFTER_MILLIS {
@@ -92,19 +96,15 @@ impl Watch {
             self.sound_at = Some(now);
             return Some(Finding::Sound);
         }
-        if reading.connected && self.connected_at.is_none() {
-            self.connected_at = Some(now);
-            self.packet_at = now;
-        }
         let Some(connected_at) = self.connected_at else {
             return (now - self.opened_at > CONNECT_WITHIN_MILLIS).then_some(Finding::NeverConnected);
         };
         let stalled = now - self.packet_at > STALLED_AFTER_MILLIS;
-        if stalled && now - self.packet_at.max(self.asked_at) > ASK_EVERY_MILLIS {
+        if stalled && (self.asked_at < self.packet_at || now - self.asked_at > ASK_EVERY_MILLIS) {
             self.asked_at = now;
             return Some(Finding::Ask);
         }
-        let quiet_for = now - self.sound_at.unwrap_or(connected_at).max(connected_at);
+        let quiet_for = now - self.sound_at.unwrap_or(connected_at);
         if quiet_for < QUIET_AFTER_MILLIS && (reading.source_live || !stalled) {
             return None;
         }
@@ -152,7 +152,7 @@ mod tests {
         watch(&mut ear, 0, 500, Reading { peak: 0.1, ..OPEN }, true);
         let stopped = Reading { source_live: false, packets: 400, ..OPEN };
         let found = watch(&mut ear, 500, 2_400, stopped, false);
-        assert_eq!(found, [(2_000, Finding::Quiet(Quiet::SourceStopped))]);
+        assert_eq!(found, [(2_000, Finding::Ask), (2_100, Finding::Quiet(Quiet::SourceStopped))]);
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         let asks = watch(&mut ear, 500, 7_000, gone, false);
         let asks: Vec<u32> =
             asks.iter().filter(|found| found.1 == Finding::Ask).map(|found| found.0).collect();
-        assert_eq!(asks, [2_500, 4_600, 6_700]);
+        assert_eq!(asks, [2_000, 4_100, 6_200]);
     }
 
     #[test]

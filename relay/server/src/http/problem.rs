@@ -17,6 +17,7 @@ pub(crate) enum Refusal {
     NotLive(String),
     WrongContentType { expected: &'static str },
     BodyTooLarge,
+    TooSlow,
     Malformed(String),
     Unacceptable(String),
     PreconditionMissing,
@@ -44,6 +45,7 @@ impl Refusal {
                 "The content type is not supported",
             ),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long"),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "The body cannot be read"),
             Self::Unacceptable(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "unacceptable", "The description cannot be accepted")
@@ -71,6 +73,7 @@ impl Refusal {
             Self::NotLive(id) => format!("{id} is known, but no packet has come; start its sound, then try again."),
             Self::WrongContentType { expected } => format!("Send {expected}."),
             Self::BodyTooLarge => format!("Send at most {} bytes.", super::BODY_LIMIT_BYTES),
+            Self::TooSlow => format!("Send the whole request within {} s.", super::REQUEST_TIMEOUT.as_secs()),
             Self::Malformed(what) | Self::Unacceptable(what) | Self::Busy(what) => what,
             Self::PreconditionMissing => {
                 "Send If-Match with the session's ETag to trickle candidates, or * to restart ICE (RFC 9725, section 4.3).".into()
