@@ -182,27 +182,20 @@ impl Relay {
         self.process.kill();
     }
 
+    /// Starts it again after [`Self::kill`], on the same ports of loopback and with the same certificate.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn revive(&mut self) -> Result<()> {
+        let options = RelayOptions::default();
+        self.process = launch(&options, self.ports, self.certs.path())?;
+        self.wait_ready(&options)
+    }
+
     fn once(options: &RelayOptions<'_>) -> Result<Self> {
         let ports = Ports::free(options)?;
         let certs = tempfile::tempdir()?;
-        let program = Self::program()?;
-        let mut command = match options.namespace {
-            Some((namespace, _)) => namespace.command(program),
-            None => Command::new(program),
-        };
-        let open = if options.namespace.is_some() { "0.0.0.0" } else { "127.0.0.1" };
-        command
-            .arg("serve")
-            .args(["--https".to_owned(), format!("{open}:{}", ports.https)])
-            .args(["--media".to_owned(), format!("{open}:{}", ports.https)])
-            .args(["--http".to_owned(), format!("127.0.0.1:{}", ports.http)])
-            .args(["--rtp".to_owned(), format!("{open}:{}", ports.rtp)])
-            .arg("--certs")
-            .arg(certs.path());
-        command.args(options.demo.then_some("--demo"));
-        command.args(options.announce.iter().flat_map(|address| ["--announce", address]));
-        command.args(&options.arguments);
-        let process = Process::start("the relay", &mut command)?;
+        let process = launch(options, ports, certs.path())?;
         let http = Http::new(&format!("http://127.0.0.1:{}", ports.http));
         let mut relay = Self { process, ports, certs, http };
         relay.wait_ready(options)?;
@@ -236,6 +229,27 @@ impl Ports {
         }
         Ok(Self { https: free_port()?, http: free_port()?, rtp: free_port()? })
     }
+}
+
+fn launch(options: &RelayOptions<'_>, ports: Ports, certs: &Path) -> Result<Process> {
+    let program = Relay::program()?;
+    let mut command = match options.namespace {
+        Some((namespace, _)) => namespace.command(program),
+        None => Command::new(program),
+    };
+    let open = if options.namespace.is_some() { "0.0.0.0" } else { "127.0.0.1" };
+    command
+        .arg("serve")
+        .args(["--https".to_owned(), format!("{open}:{}", ports.https)])
+        .args(["--media".to_owned(), format!("{open}:{}", ports.https)])
+        .args(["--http".to_owned(), format!("127.0.0.1:{}", ports.http)])
+        .args(["--rtp".to_owned(), format!("{open}:{}", ports.rtp)])
+        .arg("--certs")
+        .arg(certs);
+    command.args(options.demo.then_some("--demo"));
+    command.args(options.announce.iter().flat_map(|address| ["--announce", address]));
+    command.args(&options.arguments);
+    Process::start("the relay", &mut command)
 }
 
 /// A port that neither TCP nor UDP uses on loopback just now.

@@ -133,6 +133,28 @@ fn a_page_hears_a_restarted_sender_without_a_click() -> Result<()> {
 }
 
 #[test]
+fn a_page_hears_a_restarted_relay_without_a_click() -> Result<()> {
+    let _turn = turn();
+    let mut relay = Relay::start()?;
+    let _sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
+    relay.wait_live(SOURCE)?;
+    let browser = Browser::start()?;
+    browser.open(&relay.http_url())?;
+    browser.wait_state(SOURCE, "ready")?;
+    browser.act(SOURCE, "listen")?;
+    browser.wait_sound()?;
+    relay.kill();
+    browser.wait_state(SOURCE, "reconnecting")?;
+    relay.revive()?;
+    let revived = Instant::now();
+    browser.wait_state(SOURCE, "listening")?;
+    browser.wait_sound()?;
+    report(&format!("a page heard a restarted relay after {:?}", revived.elapsed()));
+    browser.record(Duration::from_secs(3))?.part(1.0, 2.0).check_ears()?;
+    browser.close()
+}
+
+#[test]
 fn junk_on_both_ports_disturbs_nothing() -> Result<()> {
     let _turn = turn();
     let relay = Relay::start()?;

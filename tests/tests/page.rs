@@ -203,5 +203,5 @@ fn look(browser: &Browser, state: &str) -> Result<()> {
             }
         }
     }
-    Ok(browser.cdp("Emulation.clearDeviceMetricsOverride", json!({})).map(|_| ())?)
+    browser.cdp("Emulation.clearDeviceMetricsOverride", json!({})).map(|_| ())
 }

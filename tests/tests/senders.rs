@@ -8,11 +8,14 @@ use anyhow::{Context, Result, anyhow, ensure};
 use soundport_api::SourceState;
 use soundport_tests::{Browser, Inbound, Relay, Sender, WhepClient, long, report, turn, wait_for};
 
+/// Starts a program that sends there.
+type Start = fn(SocketAddr) -> Result<Sender>;
+
 /// The id of the only sender at this address.
 const SOURCE: &str = "127-0-0-1";
 /// The ids that senders from one address get in their order.
 const IDS: [&str; 3] = [SOURCE, "127-0-0-1-2", "127-0-0-1-3"];
-const PROGRAMS: [(&str, fn(SocketAddr) -> Result<Sender>); 3] = [
+const PROGRAMS: [(&str, Start); 3] = [
     ("ffmpeg", |target| Sender::ffmpeg(target, None)),
     ("GStreamer", Sender::gstreamer),
     ("PulseAudio", Sender::pulse_audio),
@@ -57,7 +60,7 @@ fn chromium_hears_every_sender_with_one_click() -> Result<()> {
 }
 
 /// Starts a program and waits until it is heard as `id`.
-fn feed(relay: &Relay, id: &str, program: &str, start: fn(SocketAddr) -> Result<Sender>) -> Result<Sender> {
+fn feed(relay: &Relay, id: &str, program: &str, start: Start) -> Result<Sender> {
     wait_for("the sender before to have gone", Duration::from_secs(5), || {
         let source = relay.source(id)?;
         Ok(source.is_none_or(|source| source.state != SourceState::Live).then_some(()))

@@ -18,7 +18,7 @@ pub fn Header(props: &HeaderProps) -> Html {
     let standing = match (props.link, props.sources) {
         (Link::Looking, _) => "Looking for the relay".to_owned(),
         (Link::Down | Link::Strange, _) => "No relay".to_owned(),
-        (Link::Up, 0) => "No source yet".to_owned(),
+        (Link::Up, 0) => "No sources".to_owned(),
         (Link::Up, 1) => "1 source".to_owned(),
         (Link::Up, sources) => format!("{sources} sources"),
     };

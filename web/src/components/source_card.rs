@@ -82,7 +82,7 @@ pub fn CardFace(props: &CardFaceProps) -> Html {
     let heading = format!("source-{}", source.id);
     html! {
         <article
-            class="card"
+            class={if is_muted(props) { "card muted" } else { "card" }}
             data-source={source.id.clone()}
             data-state={words::phase_name(&props.phase)}
             aria-labelledby={heading.clone()}
@@ -108,11 +108,16 @@ fn standing(props: &CardFaceProps) -> Html {
     let shape = match &props.phase {
         Phase::Ready => icons::source_state(source.state),
         Phase::Connecting | Phase::Reconnecting(_) => icons::under_way(),
+        Phase::Listening if is_muted(props) => icons::silent(),
         Phase::Listening => icons::hearing(),
         Phase::Silent(_) => icons::silent(),
         Phase::Failed(_) => icons::trouble(),
     };
-    let word = words::phase(&props.phase).unwrap_or_else(|| words::source_state(source.state));
+    let word = match words::phase(&props.phase) {
+        Some(_) if props.phase == Phase::Listening && is_muted(props) => "Muted",
+        Some(word) => word,
+        None => words::source_state(source.state),
+    };
     html! {
         <p class="standing">
             <span class="word" role="status">{ shape }{ word }</span>
@@ -121,6 +126,11 @@ fn standing(props: &CardFaceProps) -> Html {
             }
         </p>
     }
+}
+
+/// Whether nothing can be heard, also because the slider stands at the bottom.
+fn is_muted(props: &CardFaceProps) -> bool {
+    props.volume.volume().gain() == 0.0
 }
 
 /// What the state means, and what to do.

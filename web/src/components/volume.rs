@@ -30,7 +30,7 @@ pub fn VolumeControl(props: &VolumeProps) -> Html {
     let onclick = props.volume.toggle_mute.reform(|_: MouseEvent| ());
     let shown = if volume.muted { "Muted".to_owned() } else { format!("{} %", volume.percent) };
     html! {
-        <div class="volume" data-muted={volume.muted.to_string()}>
+        <div class="volume">
             <button
                 type="button"
                 class="button icon"

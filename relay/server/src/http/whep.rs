@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State as Extract};
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body_util::BodyExt;
 use soundport_api::SourceState;
 use soundport_core::SourceId;
 use soundport_core::fanout::{Connect, ConnectError, Credentials, OfferError, Session, SessionId};
@@ -21,6 +22,9 @@ use crate::network::candidates;
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+/// Read of a body that is too large, so that clients who write before they read meet the refusal, not a reset.
+const BODY_DRAINED_BYTES: usize = 4 << 20;
+
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
@@ -100,7 +104,8 @@ async fn patch(
     require_content_type(&headers, FRAGMENT)?;
     let if_match = headers.get(IF_MATCH).ok_or(Refusal::PreconditionMissing)?;
     let if_match = if_match.to_str().map_err(|_| Refusal::PreconditionFailed)?;
-    let restart = if_match.trim() == "*";
+    // RFC 9725 writes the star in quotes, RFC 9110 without: both are meant.
+    let restart = matches!(if_match.trim(), "*" | "\"*\"");
     if !restart && !if_match.split(',').any(|tag| tag.trim() == etag(&session)) {
         return Err(Refusal::PreconditionFailed);
     }
@@ -160,9 +165,23 @@ fn require_content_type(headers: &HeaderMap, expected: &'static str) -> Result<(
     if essence.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(Refusal::WrongContentType { expected }) }
 }
 
-async fn text(body: Body) -> Result<String, Refusal> {
-    let bytes = to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| Refusal::BodyTooLarge)?;
-    String::from_utf8(bytes.into()).map_err(|_| Refusal::Malformed("The body is not UTF-8 text.".into()))
+async fn text(mut body: Body) -> Result<String, Refusal> {
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal::Malformed(format!("The body ends early: {error}.")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= BODY_LIMIT_BYTES {
+            bytes.extend_from_slice(&data);
+        } else if length > BODY_DRAINED_BYTES {
+            break;
+        }
+    }
+    if length > BODY_LIMIT_BYTES {
+        return Err(Refusal::BodyTooLarge);
+    }
+    String::from_utf8(bytes).map_err(|_| Refusal::Malformed("The body is not UTF-8 text.".into()))
 }
 
 /// The ICE credentials in an SDP fragment (RFC 8840, section 9), if it has any.

@@ -25,10 +25,10 @@ pub(crate) fn run() -> Result<()> {
     for Load { name, bytes } in &loads {
         println!("{bytes:>10} {name}");
     }
-    println!(
-        "{:>10} in all: {:.1} KB (budget 110)",
-        "",
-        loads.iter().map(|load| load.bytes).sum::<f64>() / 1024.0
-    );
+    let sum = |wanted: fn(&str) -> bool| {
+        loads.iter().filter(|load| wanted(&load.name)).map(|load| load.bytes).sum::<f64>() / 1000.0
+    };
+    let program = sum(|name| name.ends_with(".js") || name.ends_with(".wasm"));
+    println!("in all {:.1} KB, of it wasm and js {program:.1} KB (budget 110)", sum(|_| true));
     browser.close()
 }
