@@ -1,6 +1,7 @@
 //! What is seen. Components draw what hooks hand them, and keep no state of their own but what is seen alone.
 
 mod app;
+mod card_face;
 mod copy_line;
 mod details;
 mod header;
@@ -11,10 +12,11 @@ mod source_card;
 mod volume;
 
 pub use app::App;
+pub use card_face::{CardFace, CardFaceProps};
 pub use copy_line::{CopyLine, CopyLineProps};
 pub use details::{Details, DetailsProps};
 pub use header::{Header, HeaderProps};
 pub use meter::{Meter, MeterProps};
 pub use notice::{Notice, NoticeProps};
-pub use source_card::{CardFace, CardFaceProps, SourceCard, SourceCardProps};
+pub use source_card::{SourceCard, SourceCardProps};
 pub use volume::{VolumeControl, VolumeProps};

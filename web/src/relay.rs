@@ -31,8 +31,8 @@ pub async fn sources(base: &Base) -> Result<Vec<Source>, ListError> {
     let answer = http::get(&url, LIST_TIMEOUT_MILLIS).await.map_err(|_| ListError::Unreachable)?;
     match answer.status {
         200 => json::from_text(&answer.body).ok_or(ListError::NotARelay),
-        // What a proxy says of a relay that is down.
-        502..=504 => Err(ListError::Unreachable),
+        // What proxies say of a relay that is down.
+        500.. => Err(ListError::Unreachable),
         _ => Err(ListError::NotARelay),
     }
 }

@@ -1,5 +1,6 @@
 //! The page's parts in a real browser, without a relay: what is on the page, and what a click or a key does.
 #![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, reason = "a test that finds nothing to unwrap has failed")]
 
 #[path = "page/stage.rs"]
 mod stage;

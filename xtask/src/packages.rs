@@ -38,15 +38,13 @@ pub(crate) const TEST: &[Need] = &[
     need(Program("chromium"), "chromium", "the browser and end-to-end tests"),
     need(Program("chromedriver"), "chromium-driver", "the browser and end-to-end tests"),
     need(Program("pulseaudio"), "pulseaudio", "the end-to-end tests, as a sender"),
-    need(Program("pactl"), "pulseaudio-utils", "the end-to-end tests, as a sender"),
+    need(Program("paplay"), "pulseaudio-utils", "the end-to-end tests, as a sender"),
     need(Program("gst-launch-1.0"), "gstreamer1.0-tools", "the end-to-end tests, as a sender"),
     need(GStreamer("audiotestsrc"), "gstreamer1.0-plugins-base", "GStreamer and PulseAudio as senders"),
     need(GStreamer("rtpL16pay"), "gstreamer1.0-plugins-good", "GStreamer and PulseAudio as senders"),
     need(Program("ffmpeg"), "ffmpeg", "the end-to-end tests, as a sender"),
-    need(Program("sox"), "sox", "the end-to-end tests, for their tones"),
     need(Program("ip"), "iproute2", "the end-to-end tests in network namespaces"),
     need(Program("nft"), "nftables", "the end-to-end tests in network namespaces"),
-    need(Program("iptables"), "iptables", "the end-to-end tests in network namespaces"),
     need(Venv, "python3-venv", "the end-to-end tests with aiortc"),
 ];
 

@@ -153,6 +153,9 @@ fn remove(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
     use super::*;
 
     const TOOL: Tool<'_> =
@@ -165,6 +168,24 @@ mod tests {
         assert!(folder.join("bin/hammer").is_file());
         let again = cache.install(&TOOL, |_| bail!("it is there")).expect("nothing is to be done");
         assert_eq!(again, folder);
+    }
+
+    #[test]
+    fn clones_that_install_at_once_wait_for_each_other() {
+        let cache = cache("at-once");
+        let installs = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let install = |folder: &Path| {
+                        installs.fetch_add(1, Ordering::Relaxed);
+                        make(folder)
+                    };
+                    cache.install(&TOOL, install).expect("it can be made");
+                });
+            }
+        });
+        assert_eq!(installs.into_inner(), 1);
     }
 
     #[test]

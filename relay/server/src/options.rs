@@ -28,19 +28,27 @@ pub(crate) struct Flags {
     #[arg(long, env = "SOUNDPORT_HTTP", value_name = "HOST:PORT")]
     http: Option<HostPort>,
 
-    /// Send and receive all WebRTC media here, by UDP [default: [::]:8443]
-    #[arg(long, env = "SOUNDPORT_MEDIA", value_name = "IP:PORT")]
+    #[arg(
+        long,
+        help = "Send and receive all WebRTC media here, by UDP [default: [::]:8443]",
+        env = "SOUNDPORT_MEDIA",
+        value_name = "IP:PORT"
+    )]
     media: Option<SocketAddr>,
 
-    /// Hear containers' RTP here, by UDP [default: [::]:5004]
-    #[arg(long, env = "SOUNDPORT_RTP", value_name = "IP:PORT")]
+    #[arg(
+        long,
+        help = "Hear containers' RTP here, by UDP [default: [::]:5004]",
+        env = "SOUNDPORT_RTP",
+        value_name = "IP:PORT"
+    )]
     rtp: Option<SocketAddr>,
 
     /// Where browsers reach the media port, if not at this host's own addresses: IP or name, and the port if it differs
     #[arg(long, env = "SOUNDPORT_ANNOUNCE", value_name = "HOST[:PORT]", num_args = 1.., value_delimiter = ',')]
     announce: Option<Vec<Announce>>,
 
-    /// Let pages of this origin use the relay, such as https://desktop.example.org (pages on localhost may)
+    /// Let pages of this origin use the relay, such as `https://desktop.example.org` (pages on localhost may)
     #[arg(long = "origin", env = "SOUNDPORT_ORIGINS", value_name = "ORIGIN", num_args = 1.., value_delimiter = ',')]
     origins: Option<Vec<String>>,
 

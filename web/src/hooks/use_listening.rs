@@ -68,8 +68,6 @@ pub fn use_listening(base: &Rc<Base>, source: &AttrValue, live: bool, gain: f32)
     // Read by the session's looks, many times between two renderings.
     let source_live = use_memo((), |()| Cell::new(live));
     source_live.set(live);
-
-    let held = use_mut_ref(|| None::<Held>);
     let tell = {
         let dispatcher = state.dispatcher();
         Callback::from(move |event| dispatcher.dispatch(event))
@@ -78,12 +76,15 @@ pub fn use_listening(base: &Rc<Base>, source: &AttrValue, live: bool, gain: f32)
         endpoint: base.join(&format!("whep/{source}")),
         ties: Ties { on_event: tell.clone(), on_report: report_to(&report), source_live },
     };
-    use_effect_with((state.attempt, (*output).clone()), {
-        let held = Rc::clone(&held);
-        move |(attempt, output)| {
-            *held.borrow_mut() =
-                attempt.zip(output.clone()).map(|(attempt, output)| opening.hold(attempt, output));
-            move || drop(held.take())
+    use_session(opening, state.attempt, (*output).clone());
+    use_effect_with((live, tell.clone()), |(live, tell)| {
+        if *live {
+            tell.emit(Event::RelayAnswers);
+        }
+    });
+    use_effect_with(((*output).clone(), gain), |(output, gain)| {
+        if let Some(OpenOutput(output)) = output {
+            output.set_gain(*gain);
         }
     });
     use_effect_with(state.is_on(), {
@@ -97,27 +98,6 @@ pub fn use_listening(base: &Rc<Base>, source: &AttrValue, live: bool, gain: f32)
             move || drop(soon)
         }
     });
-    use_effect_with(((*output).clone(), gain), |(output, gain)| {
-        if let Some(OpenOutput(output)) = output {
-            output.set_gain(*gain);
-        }
-    });
-    use_effect_with(live, {
-        let tell = tell.clone();
-        move |live| {
-            if *live {
-                tell.emit(Event::RelayAnswers);
-            }
-        }
-    });
-    use_effect_with((), {
-        let tell = tell.clone();
-        move |()| {
-            let leaving = end_when_page_goes(held, tell);
-            move || drop(leaving)
-        }
-    });
-
     let listen = use_callback((output.setter(), tell.clone(), gain), |(), (output, tell, gain)| {
         tell.emit(Event::Listen);
         match Output::open(*gain) {
@@ -127,6 +107,25 @@ pub fn use_listening(base: &Rc<Base>, source: &AttrValue, live: bool, gain: f32)
     });
     let stop = use_callback(tell, |(), tell| tell.emit(Event::Stop));
     ListeningHandle { state, output, report, listen, stop }
+}
+
+/// Holds the session that should exist, until another should, or the page goes away.
+#[hook]
+fn use_session(opening: Opening, attempt: Option<Attempt>, output: Option<OpenOutput>) {
+    let held = use_mut_ref(|| None::<Held>);
+    let tell = opening.ties.on_event.clone();
+    use_effect_with((attempt, output), {
+        let held = Rc::clone(&held);
+        move |(attempt, output)| {
+            let wanted = attempt.zip(output.clone());
+            *held.borrow_mut() = wanted.map(|(attempt, output)| opening.hold(attempt, output));
+            move || drop(held.take())
+        }
+    });
+    use_effect_with((), move |()| {
+        let leaving = end_when_page_goes(held, tell);
+        move || drop(leaving)
+    });
 }
 
 /// An attempt: first a wait, then a session.

@@ -43,7 +43,8 @@ pub(super) async fn granted(pending: Pending) -> Result<Granted, Refusal> {
 pub(super) async fn still_stands(session_url: &str) -> Result<bool, NoAnswer> {
     let answer = http::get(session_url, ASK_TIMEOUT_MILLIS).await?;
     match answer.status {
-        502..=504 => Err(NoAnswer),
+        // What proxies say of a relay that is down.
+        500.. => Err(NoAnswer),
         status => Ok(!matches!(status, 404 | 410)),
     }
 }
@@ -55,7 +56,10 @@ pub(super) fn end(session_url: &str) -> impl Future<Output = ()> + use<> {
 
 fn refusal(answer: &Answer) -> Refusal {
     let retry_after_secs = answer.header("Retry-After").and_then(|secs| secs.trim().parse().ok());
-    let detail = json::from_text::<Problem>(&answer.body).map(|problem| problem.detail);
-    let detail = detail.unwrap_or_else(|| format!("it answered {}.", answer.status));
-    Refusal::Status { code: answer.status, retry_after_secs, detail }
+    match (json::from_text::<Problem>(&answer.body), answer.status) {
+        (Some(problem), code) => Refusal::Status { code, retry_after_secs, detail: problem.detail },
+        // The relay explains itself: this is a proxy, and the relay is down.
+        (None, 500..) => Refusal::Unreachable,
+        (None, code) => Refusal::Status { code, retry_after_secs, detail: format!("it answered {code}.") },
+    }
 }

@@ -151,8 +151,6 @@ impl Listening {
             Refusal::Status { code: 404, .. } => self.ended(Phase::Failed(Failure::UnknownSource)),
             Refusal::Status { code: 409, retry_after_secs, .. } => wait(Pause::NotLive, retry_after_secs),
             Refusal::Status { code: 503, retry_after_secs, .. } => wait(Pause::Busy, retry_after_secs),
-            Refusal::Status { code: 502 | 504, .. } if self.established => wait(Pause::NoRelay, None),
-            Refusal::Status { code: 502 | 504, .. } => self.ended(Phase::Failed(Failure::NoRelay)),
             Refusal::Status { code: 500.., .. } if self.established => wait(Pause::Broken, None),
             Refusal::Status { detail, .. } | Refusal::Unusable(detail) => {
                 self.ended(Phase::Failed(Failure::Refused(detail)))
@@ -227,7 +225,6 @@ mod tests {
     fn the_first_attempt_fails_in_words() {
         let first = |refusal| run([Event::Listen, Event::Begun, Event::Refused(refusal, 0.5)]).phase.clone();
         assert_eq!(first(Refusal::Unreachable), Phase::Failed(Failure::NoRelay));
-        assert_eq!(first(status(504)), Phase::Failed(Failure::NoRelay));
         assert_eq!(first(status(404)), Phase::Failed(Failure::UnknownSource));
         assert_eq!(first(status(406)), Phase::Failed(Failure::Refused("The offer holds no Opus.".into())));
         let no_media = run([Event::Listen, Event::Begun, BROKEN]);

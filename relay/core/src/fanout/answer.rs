@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use sdp_types::Attribute;
 use str0m::IceCreds;
 
 use super::offer::{Offer, Section};
@@ -14,16 +15,16 @@ const FORMAT_PARAMETERS: &str = "minptime=10;useinbandfec=1;stereo=1;sprop-stere
 
 /// Weaves `engine`, str0m's answer to [`Offer::narrowed`], into an answer to the offer as it came.
 pub(super) fn weave(offer: &Offer, engine: &str, candidates: &[SocketAddr]) -> String {
-    let (session, media) = split(engine);
+    let (session, accepted_lines) = split(engine);
     let mut sdp = String::with_capacity(1024);
     for line in session.filter(|line| offer.bundled || !line.starts_with("a=group:")) {
         push(&mut sdp, line);
     }
     for section in &offer.sections {
         match section {
-            Section::Accepted => accepted(&mut sdp, offer, media, candidates),
-            Section::Rejected { media, proto, formats, mid } => {
-                rejected(&mut sdp, media, proto, formats, mid.as_deref());
+            Section::Accepted => accepted(&mut sdp, offer, accepted_lines, candidates),
+            Section::Rejected { m_line, mid, formats } => {
+                rejected(&mut sdp, m_line, mid.as_deref(), formats, accepted_lines);
             }
         }
     }
@@ -62,13 +63,24 @@ fn accepted(sdp: &mut String, offer: &Offer, media: &str, candidates: &[SocketAd
     push_candidates(sdp, candidates);
 }
 
-/// Rejects a section: the same m-line with port 0 (RFC 3264, section 6).
-fn rejected(sdp: &mut String, media: &str, proto: &str, formats: &str, mid: Option<&str>) {
-    push(sdp, &format!("m={media} 0 {proto} {formats}"));
+/// Rejects a section: the same m-line with port 0 (RFC 3264, section 6). It repeats the section's formats and the
+/// transport of the accepted one, which browsers ignore and aiortc insists on.
+fn rejected(sdp: &mut String, m_line: &str, mid: Option<&str>, formats: &[Attribute], accepted: &str) {
+    const TRANSPORT: [&str; 5] = ["a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:", "a=setup:", "a=rtcp-mux"];
+
+    push(sdp, m_line);
     push(sdp, "c=IN IP4 0.0.0.0");
     if let Some(mid) = mid {
         push(sdp, &format!("a=mid:{mid}"));
     }
+    for line in accepted.lines().filter(|line| TRANSPORT.iter().any(|name| line.starts_with(name))) {
+        push(sdp, line);
+    }
+    for format in formats {
+        push(sdp, &format!("a={}:{}", format.attribute, format.value.as_deref().unwrap_or_default()));
+    }
+    // Or aiortc waits for this section's candidates before it looks at the next.
+    push(sdp, "a=end-of-candidates");
     push(sdp, "a=inactive");
 }
 

@@ -38,8 +38,8 @@ pub struct Credentials {
 pub(super) enum Section {
     /// The audio section that is answered.
     Accepted,
-    /// A section that is rejected: its m-line with port 0, and its MID.
-    Rejected { media: String, proto: String, formats: String, mid: Option<String> },
+    /// A section that is rejected: its m-line with port 0, its MID, and what it said of its formats.
+    Rejected { m_line: String, mid: Option<String>, formats: Vec<Attribute> },
 }
 
 /// Why an offer cannot be answered.
@@ -125,11 +125,11 @@ fn section(media: &Media, accepted: bool) -> Section {
     if accepted {
         return Section::Accepted;
     }
+    let of_format = |attribute: &&Attribute| matches!(attribute.attribute.as_str(), "rtpmap" | "fmtp");
     Section::Rejected {
-        media: media.media.clone(),
-        proto: media.proto.clone(),
-        formats: media.fmt.clone(),
+        m_line: format!("m={} 0 {} {}", media.media, media.proto, media.fmt),
         mid: value(&media.attributes, "mid").map(str::to_owned),
+        formats: media.attributes.iter().filter(of_format).cloned().collect(),
     }
 }
 
