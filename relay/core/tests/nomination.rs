@@ -7,7 +7,8 @@ mod listener;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use listener::{Listener, Rig};
+use listener::{Listener, RELAY, Rig};
+use soundport_core::fanout::{Connect, Incoming, LocalAddr, PeerAddr, Session};
 use str0m::ice::{StunMessage, TransId};
 
 const FIRST: &str = "10.0.0.2:4000";
@@ -22,7 +23,10 @@ struct Browser {
 impl Browser {
     fn connect(rig: &mut Rig) -> Self {
         let offer = Listener::new(FIRST, rig.now).offer();
-        let (session, answer) = rig.connect(&offer);
+        Self::of(&rig.connect(&offer))
+    }
+
+    fn of((session, answer): &(Session, String)) -> Self {
         let password = answer.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).unwrap().to_owned();
         Self { username: format!("{}:{}", session.ice_tag, session.remote.ufrag), password }
     }
@@ -68,6 +72,29 @@ fn a_way_that_is_nominated_late_is_taken_if_the_browser_goes_back_to_it() {
     rig.inject(at(FIRST), &browser.check(1000, true));
     let hello = client_hello(&rig);
     assert_eq!(answered(&mut rig, FIRST, &hello), [at(FIRST)]);
+}
+
+#[test]
+fn what_the_browser_nominates_prevails_also_between_two_addresses_of_the_relay() {
+    const OTHER: &str = "10.0.0.7:8443";
+    let mut rig = Rig::new();
+    let offer = Listener::new(FIRST, rig.now).offer();
+    let candidates = vec![at(RELAY), at(OTHER)];
+    let connect = Connect { source: listener::desktop(), offer, candidates };
+    let browser = Browser::of(&rig.fanout.connect(connect, rig.now).unwrap());
+    // The relay's first address has the higher priority.
+    rig.inject(at(FIRST), &browser.check(100, false));
+    let to_other = |rig: &mut Rig, bytes: &[u8]| {
+        let mut out = Vec::new();
+        let (from, to) = (PeerAddr(at(FIRST)), LocalAddr(at(OTHER)));
+        rig.fanout.handle_datagram(&Incoming { from, to, bytes }, rig.now, &mut out);
+        out
+    };
+    to_other(&mut rig, &browser.check(100, true));
+    let hello = client_hello(&rig);
+    let out = to_other(&mut rig, &hello);
+    assert!(!out.is_empty(), "the handshake was not answered");
+    assert!(out.iter().all(|transmit| transmit.from == Some(LocalAddr(at(OTHER)))), "{out:?}");
 }
 
 /// Where the handshake is answered when its first datagram comes from `from`.

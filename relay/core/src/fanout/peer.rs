@@ -96,8 +96,8 @@ pub(super) struct Peer {
 enum Nomination {
     /// Nobody yet.
     Open,
-    /// We did, for it was the first that worked. Its address, and the priority that the check gave it.
-    Ours(PeerAddr, u32),
+    /// We did, for it was the first that worked: from this address to this candidate, with the check's priority.
+    Ours(PeerAddr, SocketAddr, u32),
     /// The browser did.
     Theirs,
 }
@@ -201,7 +201,7 @@ impl Peer {
         }
         self.drain(out);
         if let Some(check) = Check::parse(datagram.bytes) {
-            self.nominate(datagram.from, check, now, out);
+            self.nominate(datagram.from, candidate, check, now, out);
         }
         Verdict::Handled { new_address }
     }
@@ -298,25 +298,37 @@ impl Peer {
     ///
     /// Browsers send their ClientHello as soon as a check was answered, and nominate by the next check 50 ms later; until
     /// then str0m has nowhere to send its answer. What the browser nominates in the end prevails.
-    fn nominate(&mut self, from: PeerAddr, check: Check<'_>, now: Instant, out: &mut Vec<Transmit>) {
+    fn nominate(
+        &mut self,
+        from: PeerAddr,
+        to: SocketAddr,
+        check: Check<'_>,
+        now: Instant,
+        out: &mut Vec<Transmit>,
+    ) {
         match (self.nomination, check.nominates) {
             (Nomination::Open, false) => {
                 // The controlling side picks the best way that has proved itself: this one.
                 self.rtc.direct_api().set_ice_controlling(true);
                 self.advance(now, out);
                 self.rtc.direct_api().set_ice_controlling(false);
-                self.nomination = Nomination::Ours(from, check.priority);
+                self.nomination = Nomination::Ours(from, to, check.priority);
             }
-            (Nomination::Ours(ours, priority), true) => {
-                if ours != from
-                    && let Ok(candidate) = peer_reflexive(ours, priority)
+            (Nomination::Ours(our_from, our_to, priority), true) => {
+                self.nomination = Nomination::Theirs;
+                // What is forgotten with its nomination is known again at once: the browser may come back to it.
+                if our_to != to
+                    && let Ok(candidate) = Candidate::host(our_to, "udp")
                 {
-                    // Forgotten with its nomination, and known again: the browser may come back to it.
+                    self.rtc.direct_api().invalidate_candidate(&candidate);
+                    self.rtc.add_local_candidate(candidate);
+                } else if our_from != from
+                    && let Ok(candidate) = peer_reflexive(our_from, priority)
+                {
                     self.rtc.direct_api().invalidate_candidate(&candidate);
                     self.rtc.add_remote_candidate(candidate);
-                    self.advance(now, out);
                 }
-                self.nomination = Nomination::Theirs;
+                self.advance(now, out);
             }
             (Nomination::Open, true) => self.nomination = Nomination::Theirs,
             (Nomination::Ours(..), false) | (Nomination::Theirs, _) => {}
