@@ -120,9 +120,11 @@ impl Flags {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("Failed to read the configuration {} (--config)", path.display()))?;
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
+            let number = before.matches('\n').count() + 1;
+            let line = text.lines().nth(number - 1).unwrap_or_default().trim();
             let what = error.message().lines().next().unwrap_or_default().to_owned();
-            anyhow::anyhow!("{} line {line}: {what}", path.display())
+            anyhow::anyhow!("{} line {number}, {line}: {what}", path.display())
         })
     }
 
