@@ -1,6 +1,6 @@
 //! The demo source: a container's worth of sound made in this process, sent as real RTP to the ingest port.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Instant;
 
@@ -17,14 +17,9 @@ pub(crate) struct Demo {
 impl Demo {
     /// Takes a socket of its own, so that ingest can know the demo by its address.
     pub(crate) fn new(rtp: SocketAddr) -> anyhow::Result<Self> {
-        let to = match rtp.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), rtp.port()),
-            IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), rtp.port()),
-            IpAddr::V4(_) | IpAddr::V6(_) => rtp,
-        };
-        let any: IpAddr = if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-        let own = if to.ip().is_loopback() { any } else { to.ip() };
-        let socket = UdpSocket::bind((own, 0)).context("Failed to open a socket for the demo")?;
+        let unspecified = rtp.ip().is_unspecified();
+        let to = if unspecified { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), rtp.port()) } else { rtp };
+        let socket = UdpSocket::bind((to.ip(), 0)).context("Failed to open a socket for the demo")?;
         Ok(Self { socket, to })
     }
 

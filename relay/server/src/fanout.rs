@@ -49,8 +49,6 @@ pub(crate) struct MediaCounters {
     pub(crate) sessions: usize,
     /// Datagrams that the kernel would not take.
     pub(crate) refused: u64,
-    /// Frames dropped because the thread was behind.
-    pub(crate) frames_dropped: u64,
 }
 
 /// The fan-out as the other threads see it. It will stand for several threads; today it is one.
@@ -101,8 +99,12 @@ impl FanoutHandle {
 
     /// What was counted so far.
     pub(crate) async fn counters(&self) -> Result<MediaCounters, Overloaded> {
-        let counters = self.ask(Command::Counters).await?;
-        Ok(MediaCounters { frames_dropped: self.frames.dropped(), ..counters })
+        self.ask(Command::Counters).await
+    }
+
+    /// Frames dropped because the fan-out was behind.
+    pub(crate) fn frames_dropped(&self) -> u64 {
+        self.frames.dropped()
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Overloaded> {
@@ -229,7 +231,6 @@ impl Driver {
                     fanout: self.fanout.counters(),
                     sessions: self.fanout.sessions(),
                     refused: self.refused,
-                    frames_dropped: 0,
                 });
             }
         }

@@ -22,10 +22,10 @@ pub(super) async fn show(extract::State(state): extract::State<State>) -> Result
         .counters()
         .await
         .ok_or_else(|| Refusal::Busy("Ingest is too busy to answer; try again.".into()))?;
-    Ok(([(CONTENT_TYPE, TEXT)], render(&rtp, &media)))
+    Ok(([(CONTENT_TYPE, TEXT)], render(&rtp, &media, state.fanout.frames_dropped())))
 }
 
-fn render(rtp: &RtpCounters, media: &MediaCounters) -> String {
+fn render(rtp: &RtpCounters, media: &MediaCounters, frames_dropped: u64) -> String {
     let RtpCounters { ingest, strangers } = rtp;
     let dropped = "soundport_rtp_dropped_total";
     let mut text = String::new();
@@ -67,7 +67,7 @@ fn render(rtp: &RtpCounters, media: &MediaCounters) -> String {
         "soundport_frames_dropped_total",
         "counter",
         "Opus frames dropped because the fan-out was behind.",
-        &[("", media.frames_dropped)],
+        &[("", frames_dropped)],
     );
     metric(&mut text, "soundport_sessions", "gauge", "WebRTC sessions.", &[("", media.sessions as u64)]);
     metric(
