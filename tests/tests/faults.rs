@@ -80,9 +80,7 @@ fn mono_is_heard_in_both_ears() -> Result<()> {
 #[test]
 fn a_restarted_sender_is_heard_again_within_a_second() -> Result<()> {
     let _turn = turn();
-    let relay = Relay::start()?;
-    let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
-    relay.wait_live(SOURCE)?;
+    let (relay, sender) = relay_with_tone()?;
     let client = WhepClient::listen(relay.http(), SOURCE)?;
     client.hear(Duration::from_secs(1))?.settled()?.check_ears()?;
     drop(sender);
@@ -105,9 +103,7 @@ fn a_restarted_sender_is_heard_again_within_a_second() -> Result<()> {
 #[test]
 fn a_page_hears_a_restarted_sender_without_a_click() -> Result<()> {
     let _turn = turn();
-    let relay = Relay::start()?;
-    let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
-    relay.wait_live(SOURCE)?;
+    let (relay, sender) = relay_with_tone()?;
     let browser = Browser::start()?;
     browser.open(&relay.http_url())?;
     browser.wait_state(SOURCE, "ready")?;
@@ -157,9 +153,7 @@ fn a_page_hears_a_restarted_relay_without_a_click() -> Result<()> {
 #[test]
 fn junk_on_both_ports_disturbs_nothing() -> Result<()> {
     let _turn = turn();
-    let relay = Relay::start()?;
-    let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
-    relay.wait_live(SOURCE)?;
+    let (relay, sender) = relay_with_tone()?;
     let client = WhepClient::listen(relay.http(), SOURCE)?;
     client.hear(Duration::from_millis(500))?;
     let mut random = Random::new(8);
@@ -212,6 +206,14 @@ fn junk(socket: &UdpSocket, port: SocketAddr, random: &mut Random) -> Result<()>
 /// Tells a sender that stalled from a relay that did.
 fn late(sender: &ToneSender) -> String {
     format!("the sender was at most {:.0?} late", sender.latest())
+}
+
+/// A relay, and a sender that it hears.
+fn relay_with_tone() -> Result<(Relay, ToneSender)> {
+    let relay = Relay::start()?;
+    let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
+    relay.wait_live(SOURCE)?;
+    Ok((relay, sender))
 }
 
 fn wait_idle(relay: &Relay) -> Result<()> {
