@@ -108,11 +108,13 @@ fn failure(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use soundport_api::Encoding;
+    use soundport_api::{Encoding, Found};
 
     #[test]
     fn formats_read_well() {
-        let words = |rate, channels| format(Format { encoding: Encoding::L16, rate, channels });
+        let words = |rate, channels| {
+            format(Format { encoding: Encoding::L16, rate, channels, found: Found::Announced })
+        };
         assert_eq!(words(44_100, 2), "44.1 kHz stereo");
         assert_eq!(words(48_000, 1), "48 kHz mono");
         assert_eq!(words(22_050, 2), "22.05 kHz stereo");

@@ -2,8 +2,10 @@
 //!
 //! Only shapes live here: no behaviour, no transport.
 
+mod event;
 mod problem;
 mod source;
 
+pub use event::{Gone, Levels, Relay, event_name};
 pub use problem::Problem;
-pub use source::{Encoding, Format, Source, SourceState};
+pub use source::{Encoding, Format, Found, Source, SourceState};

@@ -9,25 +9,28 @@ pub struct Source {
     pub title: String,
     /// Whether there is sound to be heard now.
     pub state: SourceState,
-    /// What the container sends; none until its first packet.
+    /// What the container sends; none until it is known.
     pub format: Option<Format>,
     /// Whether listeners may speak into the container.
     pub talk: bool,
     /// How many sessions listen now.
     pub listeners: u32,
+    /// What keeps it from being heard, in words for people; none while nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// Whether a source has sound to be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceState {
-    /// Known, but no packet has come yet.
+    /// Configured or announced, but no packet has come yet.
     Waiting,
-    /// Packets are coming.
+    /// Sound is coming.
     Live,
-    /// Packets have stopped; listeners stay connected.
+    /// Its packets or its sound stopped; listeners stay connected.
     Idle,
-    /// The sender is gone.
+    /// The sender said goodbye, or is gone.
     Lost,
 }
 
@@ -40,6 +43,8 @@ pub struct Format {
     pub rate: u32,
     /// Channels, interleaved.
     pub channels: u8,
+    /// Where this is known from.
+    pub found: Found,
 }
 
 /// How samples are written in RTP packets, by their media subtype names.
@@ -47,6 +52,33 @@ pub struct Format {
 pub enum Encoding {
     /// Signed 16-bit samples in network byte order (RFC 3551, section 4.5.11).
     L16,
+    /// Signed 24-bit samples in network byte order (RFC 3190, section 4).
+    L24,
+    /// G.711, µ-law (RFC 3551, section 4.5.14).
+    #[serde(rename = "PCMU")]
+    Pcmu,
+    /// G.711, A-law (RFC 3551, section 4.5.14).
+    #[serde(rename = "PCMA")]
+    Pcma,
+    /// Opus (RFC 7587), which is passed on as it is.
+    #[serde(rename = "opus")]
+    Opus,
+}
+
+/// How a source's format was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// The container announced it (SAP, RFC 2974).
+    Announced,
+    /// The relay's configuration says it.
+    Configured,
+    /// The packets' payload type stands for it (RFC 3551, section 6).
+    PayloadType,
+    /// Measured: by the bytes that come in a second, or by what the packets hold.
+    Measured,
+    /// Nothing says otherwise yet.
+    Assumed,
 }
 
 #[cfg(test)]
@@ -59,13 +91,19 @@ mod tests {
             id: "kiosk".into(),
             title: "Kiosk".into(),
             state: SourceState::Live,
-            format: Some(Format { encoding: Encoding::L16, rate: 44_100, channels: 2 }),
+            format: Some(Format {
+                encoding: Encoding::L16,
+                rate: 44_100,
+                channels: 2,
+                found: Found::PayloadType,
+            }),
             talk: false,
             listeners: 0,
+            trouble: None,
         };
         assert_eq!(
             serde_json::to_string(&kiosk).unwrap(),
-            r#"{"id":"kiosk","title":"Kiosk","state":"live","format":{"encoding":"L16","rate":44100,"channels":2},"talk":false,"listeners":0}"#
+            r#"{"id":"kiosk","title":"Kiosk","state":"live","format":{"encoding":"L16","rate":44100,"channels":2,"found":"payload-type"},"talk":false,"listeners":0}"#
         );
     }
 }

@@ -3,10 +3,14 @@
 //! No socket, clock, thread, runtime or global random number lives here; `relay/server` drives each machine from a
 //! file of the same name.
 
+mod announcement;
 pub mod demo;
 pub mod fanout;
+mod format;
 mod frame;
 pub mod ingest;
 mod rtp;
 
+pub use announcement::{Announcement, AnnouncementKey};
+pub use format::{AudioFormat, Encoding, FormatError};
 pub use frame::{FrameLength, OpusFrame, RATE_HZ, SourceId};

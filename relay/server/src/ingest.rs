@@ -209,8 +209,10 @@ fn describe(status: SourceStatus) -> api::Source {
             encoding: api::Encoding::L16,
             rate: format.rate_hz,
             channels: format.channels,
+            found: api::Found::Measured,
         }),
         talk: false,
         listeners: status.listeners,
+        trouble: None,
     }
 }

@@ -24,7 +24,15 @@ mod tests {
     use super::*;
 
     fn source(id: &str, state: SourceState) -> Source {
-        Source { id: id.into(), title: id.to_uppercase(), state, format: None, talk: false, listeners: 0 }
+        Source {
+            id: id.into(),
+            title: id.to_uppercase(),
+            state,
+            format: None,
+            talk: false,
+            listeners: 0,
+            trouble: None,
+        }
     }
 
     fn ids(sources: &[Source]) -> Vec<&str> {

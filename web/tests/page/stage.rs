@@ -1,7 +1,7 @@
 //! A place to put parts of the page, with a relay that is played by a few lines.
 
 use gloo_timers::future::TimeoutFuture;
-use soundport_api::{Encoding, Format, Source, SourceState};
+use soundport_api::{Encoding, Format, Found, Source, SourceState};
 use soundport_web::components::{App, CardFace};
 use soundport_web::hooks::use_volume;
 use soundport_web::state::Phase;
@@ -50,8 +50,8 @@ pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
 /// A source with a title made of its id.
 pub(crate) fn source(id: &str, state: SourceState) -> Source {
     let title = format!("{}{}", id[..1].to_uppercase(), &id[1..]);
-    let format = Some(Format { encoding: Encoding::L16, rate: 48_000, channels: 2 });
-    Source { id: id.into(), title, state, format, talk: false, listeners: 0 }
+    let format = Some(Format { encoding: Encoding::L16, rate: 48_000, channels: 2, found: Found::Assumed });
+    Source { id: id.into(), title, state, format, talk: false, listeners: 0, trouble: None }
 }
 
 /// Forgets every volume.
