@@ -2,11 +2,12 @@
 //!
 //! Tests assert what a user would notice; nothing here looks inside the relay.
 
+mod audio_server;
 mod browser;
 mod http;
 mod namespace;
+mod network;
 mod process;
-mod pulse;
 mod random;
 mod relay;
 mod report;
@@ -18,9 +19,11 @@ mod turn;
 mod wait;
 mod whep;
 
+pub use audio_server::AudioServer;
 pub use browser::{Browser, Inbound};
 pub use http::{Answer, Http, Request};
 pub use namespace::{Namespace, Wire};
+pub use network::{Container, Network, SAP_PORT};
 pub use process::{Process, Usage};
 pub use random::Random;
 pub use relay::{Relay, RelayOptions};
