@@ -4,6 +4,7 @@
 
 mod audio_server;
 mod browser;
+mod events;
 mod http;
 mod namespace;
 mod network;
@@ -21,6 +22,7 @@ mod whep;
 
 pub use audio_server::AudioServer;
 pub use browser::{Browser, Inbound};
+pub use events::{Event, Events, Subscribers};
 pub use http::{Answer, Http, Request};
 pub use namespace::{Namespace, Wire};
 pub use network::{Container, Network, SAP_PORT};

@@ -168,7 +168,7 @@ mod tests {
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let port = socket.local_addr().unwrap().port();
         for (container, last) in containers.iter().zip([10, 77]) {
-            let script = format!("hostname > /dev/udp/{}/{port}; getent hosts $(hostname)", network.host());
+            let script = format!("hostname > /dev/udp/{}/{port}; getent ahostsv4 $(hostname)", network.host());
             let output = container.command("bash").args(["-c", &script]).output().unwrap();
             let mut buffer = [0; 100];
             let (length, from) = socket.recv_from(&mut buffer).unwrap();
