@@ -11,8 +11,7 @@ use crate::{Container, Process, wait_until};
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 /// What PipeWire is made of: its daemon, who connects its parts, and who answers PulseAudio's clients.
-const PIPEWIRE: &str =
-    "pipewire & until [ -S $XDG_RUNTIME_DIR/pipewire-0 ]; do sleep 0.02; done; wireplumber & pipewire-pulse & wait";
+const PIPEWIRE: &str = "pipewire & until [ -S $XDG_RUNTIME_DIR/pipewire-0 ]; do sleep 0.02; done; wireplumber & pipewire-pulse & wait";
 
 /// A PulseAudio or PipeWire of its own, with a silent sink: nothing of the user's is read, nothing of it stays.
 ///
@@ -134,12 +133,7 @@ impl AudioServer {
     fn pactl(&self, arguments: &[&str]) -> Result<String> {
         let output = self.client("pactl").args(arguments).output().context("Failed to run pactl")?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "pactl {}: {said} {}",
-            arguments.join(" "),
-            self.process.stderr()
-        );
+        ensure!(output.status.success(), "pactl {}: {said} {}", arguments.join(" "), self.process.stderr());
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 

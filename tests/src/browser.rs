@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use thirtyfour::{By, WebDriver};
+use thirtyfour::{By, WebDriver, WindowHandle};
 use tokio::runtime::Runtime;
 
 use self::driver::Driver;
@@ -28,6 +28,10 @@ pub struct Browser {
     runtime: Runtime,
     driver: Driver,
 }
+
+/// A tab of a [`Browser`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tab(WindowHandle);
 
 /// What the page's newest session received, from `getStats`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -58,9 +62,7 @@ impl Browser {
     /// When Chromium or its driver is missing or does not start.
     pub fn start() -> Result<Self> {
         let browser = Self::plain()?;
-        browser.cdp("Page.enable", json!({}))?;
-        browser.cdp("Page.setBypassCSP", json!({ "enabled": true }))?;
-        browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": TAP }))?;
+        browser.tap()?;
         Ok(browser)
     }
 
@@ -73,6 +75,38 @@ impl Browser {
         let driver = Driver::start()?;
         let session = runtime.block_on(driver.session()).with_context(|| driver.log())?;
         Ok(Self { session: Some(session), runtime, driver })
+    }
+
+    /// Opens a further tab beside the others and goes there.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn add_tab(&self) -> Result<Tab> {
+        let tab = self.runtime.block_on(async {
+            let session = self.session()?;
+            let tab = session.new_tab().await?;
+            session.switch_to_window(tab.clone()).await?;
+            anyhow::Ok(Tab(tab))
+        })?;
+        self.tap()?;
+        Ok(tab)
+    }
+
+    /// The tab that the browser is at.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn tab(&self) -> Result<Tab> {
+        Ok(Tab(self.runtime.block_on(self.session()?.window())?))
+    }
+
+    /// Takes commands to another tab from now on, and brings it to the front as a click on it does.
+    ///
+    /// # Errors
+    /// When it was closed.
+    pub fn go_to(&self, tab: &Tab) -> Result<()> {
+        self.runtime.block_on(self.session()?.switch_to_window(tab.0.clone()))?;
+        self.cdp("Page.bringToFront", json!({})).map(|_| ())
     }
 
     /// Opens a page and waits until it is loaded, again where Chromium met a network in change.
@@ -271,6 +305,13 @@ impl Browser {
         self.driver.kill();
         // There is nobody left to be told.
         self.session.take().map(WebDriver::leak);
+    }
+
+    /// Has the tab record what its next page plays.
+    fn tap(&self) -> Result<()> {
+        self.cdp("Page.enable", json!({}))?;
+        self.cdp("Page.setBypassCSP", json!({ "enabled": true }))?;
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": TAP })).map(|_| ())
     }
 
     fn session(&self) -> Result<&WebDriver> {

@@ -107,8 +107,7 @@ impl Drop for Network {
 impl Container {
     /// A command that runs inside, under the container's host name.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        const ENTER: &str =
-            "echo \"$0\" > /proc/sys/kernel/hostname && mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
+        const ENTER: &str = "echo \"$0\" > /proc/sys/kernel/hostname && mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace, "unshare", "--uts", "--mount", "sh", "-c", ENTER]);
         command.arg(&self.name).arg(self.hosts.path()).arg(program);
@@ -168,7 +167,8 @@ mod tests {
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let port = socket.local_addr().unwrap().port();
         for (container, last) in containers.iter().zip([10, 77]) {
-            let script = format!("hostname > /dev/udp/{}/{port}; getent ahostsv4 $(hostname)", network.host());
+            let script =
+                format!("hostname > /dev/udp/{}/{port}; getent ahostsv4 $(hostname)", network.host());
             let output = container.command("bash").args(["-c", &script]).output().unwrap();
             let mut buffer = [0; 100];
             let (length, from) = socket.recv_from(&mut buffer).unwrap();
