@@ -14,7 +14,7 @@ use thirtyfour::{By, WebDriver, WindowHandle};
 use tokio::runtime::Runtime;
 
 use self::driver::Driver;
-use crate::{Recording, wait_for};
+use crate::{Recording, wait_for, wait_until};
 
 const TAP: &str = include_str!("browser/tap.js");
 const STATE_LIMIT: Duration = Duration::from_secs(15);
@@ -155,7 +155,15 @@ impl Browser {
     /// # Errors
     /// When it is not within a while; the text holds the page's words.
     pub fn wait(&self, selector: &str) -> Result<()> {
-        wait_for(selector, STATE_LIMIT, || {
+        self.wait_within(selector, STATE_LIMIT)
+    }
+
+    /// As [`Self::wait`], with a limit of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_within(&self, selector: &str, limit: Duration) -> Result<()> {
+        wait_for(selector, limit, || {
             let found =
                 self.run("return document.querySelector(arguments[0]) !== null", vec![json!(selector)])?;
             Ok(Some(()).filter(|()| found))
@@ -169,6 +177,14 @@ impl Browser {
     /// As [`Self::wait`].
     pub fn wait_state(&self, source: &str, state: &str) -> Result<()> {
         self.wait(&format!("[data-source='{source}'][data-state='{state}']"))
+    }
+
+    /// Waits until the card of `source` says that the source itself is `waiting`, `live`, `idle` or `lost`.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_source_state(&self, source: &str, state: &str) -> Result<()> {
+        self.wait(&format!("[data-source='{source}'][data-source-state='{state}']"))
     }
 
     /// Clicks a button on the card of `source`: `listen`, `stop` or `mute`.
@@ -242,6 +258,30 @@ impl Browser {
             let heard = self.record(Duration::from_millis(100))?;
             Ok((heard.rms(0).max(heard.rms(1)) > 0.003).then_some(()))
         })
+    }
+
+    /// Waits until the test tone is heard in both ears, at most `limit`, and returns how long that took.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn wait_tone(&self, limit: Duration) -> Result<Duration> {
+        wait_until("the tone from the page", limit, || {
+            let heard = self.record(Duration::from_millis(50))?;
+            Ok(heard.rms(0).min(heard.rms(1)) > 0.2)
+        })
+        .with_context(|| self.run::<String>("return document.body.innerText", vec![]).unwrap_or_default())
+    }
+
+    /// Waits until the page plays nothing that can be heard.
+    ///
+    /// # Errors
+    /// When it still does after a while.
+    pub fn wait_silence(&self) -> Result<()> {
+        wait_until("silence from the page", STATE_LIMIT, || {
+            let heard = self.record(Duration::from_millis(200))?;
+            Ok(heard.rms(0).max(heard.rms(1)) < 0.003)
+        })
+        .map(|_| ())
     }
 
     /// The statistics of the newest connected session, if there is one.
