@@ -100,12 +100,20 @@ impl Browser {
         Ok(Tab(self.runtime.block_on(self.session()?.window())?))
     }
 
-    /// Takes commands to another tab from now on, and brings it to the front as a click on it does.
+    /// Takes commands to another tab from now on, and leaves it where it is.
     ///
     /// # Errors
     /// When it was closed.
+    pub fn look_into(&self, tab: &Tab) -> Result<()> {
+        Ok(self.runtime.block_on(self.session()?.switch_to_window(tab.0.clone()))?)
+    }
+
+    /// As [`Self::look_into`], and brings the tab to the front as a click on it does.
+    ///
+    /// # Errors
+    /// As [`Self::look_into`].
     pub fn go_to(&self, tab: &Tab) -> Result<()> {
-        self.runtime.block_on(self.session()?.switch_to_window(tab.0.clone()))?;
+        self.look_into(tab)?;
         self.cdp("Page.bringToFront", json!({})).map(|_| ())
     }
 

@@ -78,6 +78,15 @@ impl WhepClient {
         self.take()
     }
 
+    /// Hears for `length` more, and returns all since the last look.
+    ///
+    /// # Errors
+    /// When the session ended meanwhile.
+    pub fn hear_on(&self, length: Duration) -> Result<Stream> {
+        thread::sleep(length);
+        self.take()
+    }
+
     /// Waits until the test tone is heard in both ears, at most `limit`, and returns how long that took.
     ///
     /// # Errors
