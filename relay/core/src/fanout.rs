@@ -298,6 +298,16 @@ impl Fanout {
         true
     }
 
+    /// Ends all sessions of a source.
+    pub fn end_source(&mut self, source: &SourceId, now: Instant, out: &mut Vec<Transmit>) {
+        for index in self.indices_by_source.get(source).cloned().unwrap_or_default() {
+            if let Some(peer) = self.peers.get_mut(index) {
+                peer.close(now, out);
+            }
+            self.remove(index);
+        }
+    }
+
     /// Sessions there are.
     pub fn sessions(&self) -> usize {
         self.peers.len()

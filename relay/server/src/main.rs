@@ -5,15 +5,20 @@
 
 mod certificates;
 mod cli;
+mod configured;
 mod demo;
+mod discovery;
 mod fanout;
 mod http;
 mod inbox;
 mod ingest;
+mod multicast;
 mod network;
 mod options;
 mod page;
+mod ports;
 mod relay;
+mod reload;
 mod udp;
 
 use std::io::IsTerminal;
@@ -27,7 +32,8 @@ fn main() -> ExitCode {
         Err(exit) => return exit,
     };
     init_log();
-    match relay::run(options) {
+    let again = options.clone();
+    match relay::run(options, move || Ok(again.clone())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => cli::fail(&error),
     }

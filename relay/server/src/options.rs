@@ -78,8 +78,11 @@ pub(crate) struct Flags {
 }
 
 /// The relay's options, complete and checked.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Options {
+    pub(crate) sap: Option<SocketAddr>,
+    pub(crate) multicast: bool,
+    pub(crate) sources: Vec<SourceEntry>,
     pub(crate) https: HostPort,
     pub(crate) http: HostPort,
     pub(crate) media: SocketAddr,
@@ -92,8 +95,34 @@ pub(crate) struct Options {
     pub(crate) demo: bool,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct From {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+}
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SourceEntry {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) from: Option<From>,
+    pub(crate) port: Option<u16>,
+    pub(crate) format: Option<soundport_core::AudioFormat>,
+    pub(crate) bitrate_bps: Option<u32>,
+    pub(crate) frame: Option<FrameLength>,
+}
+impl Options {
+    pub(crate) fn wanted(&self) -> crate::configured::Wanted {
+        crate::configured::Wanted {
+            sources: self.sources.clone(),
+            encode: soundport_core::ingest::EncodeConfig { frame: self.frame, bitrate_bps: self.bitrate_bps },
+        }
+    }
+    pub(crate) fn needs_restart(&self, _: &Self) -> Option<String> {
+        None
+    }
+}
 /// Where the HTTPS certificate is.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum CertificateFiles {
     /// Minted by the relay into this folder.
     Minted(PathBuf),
@@ -155,6 +184,9 @@ impl Flags {
         let bitrate = self.bitrate.unwrap_or(128);
         ensure!((16..=510).contains(&bitrate), "--bitrate {bitrate} is out of range: give 16 to 510 kb/s");
         Ok(Options {
+            sap: Some(any_address(9875)),
+            multicast: std::env::var_os("SOUNDPORT_MULTICAST").is_some(),
+            sources: Vec::new(),
             https: self.https.unwrap_or_else(|| HostPort::new("localhost", 8443)),
             http,
             media: self.media.unwrap_or_else(|| any_address(8443)),
