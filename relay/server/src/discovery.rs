@@ -18,6 +18,9 @@ use crate::network::is_private;
 /// Larger than any announcement: what does not fit is for discovery to judge.
 const BUFFER_BYTES: usize = 8192;
 
+/// A timeout of zero would mean none.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 /// After an error that comes again at once, the thread rests.
 const REST: Duration = Duration::from_millis(100);
 
@@ -32,13 +35,13 @@ impl SapCounters {
     }
 }
 
-/// Starts the thread on `socket`. With `join` it also hears what is announced to PulseAudio's default group.
-pub(crate) fn start(socket: UdpSocket, join: bool, ingest: IngestHandle) -> anyhow::Result<SapCounters> {
+/// Starts the thread on `socket`. It also hears what is announced to PulseAudio's default group: PipeWire's module
+/// announces there even what it sends to the relay alone.
+pub(crate) fn start(socket: UdpSocket, ingest: IngestHandle) -> anyhow::Result<SapCounters> {
     socket.set_nonblocking(false).context("Failed to set up the announcements' socket")?;
     let counters = SapCounters::default();
     let driver = Driver {
         socket,
-        join,
         joined: None,
         discovery: Discovery::new(),
         ingest,
@@ -54,7 +57,6 @@ pub(crate) fn start(socket: UdpSocket, join: bool, ingest: IngestHandle) -> anyh
 
 struct Driver {
     socket: UdpSocket,
-    join: bool,
     joined: Option<Instant>,
     discovery: Discovery,
     ingest: IngestHandle,
@@ -71,11 +73,8 @@ impl Driver {
             self.discovery.handle_timeout(now);
             self.tell();
             let due = self.discovery.poll_timeout().map(|at| at.saturating_duration_since(now));
-            let due = due.into_iter().chain(self.join.then_some(multicast::LOOK_EVERY)).min();
-            // A timeout of zero would mean none.
-            if let Err(failure) =
-                self.socket.set_read_timeout(due.map(|due| due.max(Duration::from_millis(1))))
-            {
+            let due = due.unwrap_or(multicast::LOOK_EVERY).clamp(SHORTEST_WAIT, multicast::LOOK_EVERY);
+            if let Err(failure) = self.socket.set_read_timeout(Some(due)) {
                 error!(%failure, "Discovery cannot wait for announcements and ends");
                 return;
             }
@@ -115,7 +114,7 @@ impl Driver {
     }
 
     fn join_group(&mut self, now: Instant) {
-        if self.join && self.joined.is_none_or(|joined| now >= joined + multicast::LOOK_EVERY) {
+        if self.joined.is_none_or(|joined| now >= joined + multicast::LOOK_EVERY) {
             self.joined = Some(now);
             multicast::join(&self.socket, multicast::DEFAULT_GROUP);
         }

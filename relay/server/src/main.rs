@@ -4,7 +4,9 @@
 //! driven by the file of its name.
 
 mod certificates;
+mod check;
 mod cli;
+mod config;
 mod configured;
 mod demo;
 mod discovery;
@@ -26,14 +28,21 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::cli::Order;
+use crate::options::Options;
+
 fn main() -> ExitCode {
-    let options = match cli::parse() {
-        Ok(options) => options,
+    let flags = match cli::parse() {
+        Ok(Order::Serve(flags)) => flags,
+        Ok(Order::Check(flags)) => return check::run(&flags),
         Err(exit) => return exit,
     };
+    let options = match Options::gather(&flags) {
+        Ok(options) => options,
+        Err(mistakes) => return cli::refuse(&mistakes),
+    };
     init_log();
-    let again = options.clone();
-    match relay::run(options, move || Ok(again.clone())) {
+    match relay::run(options, move || Options::gather(&flags)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => cli::fail(&error),
     }

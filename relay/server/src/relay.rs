@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
 
+use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
 use crate::http::events::Events;
 use crate::ingest::IngestThread;
@@ -28,7 +29,7 @@ const MAX_SESSIONS: usize = 10_000;
 /// Runs until SIGINT or SIGTERM. `read_again` gathers the options anew, when SIGHUP asks for it.
 pub(crate) fn run(
     options: Options,
-    read_again: impl Fn() -> anyhow::Result<Options> + Send + 'static,
+    read_again: impl Fn() -> Result<Options, Mistakes> + Send + 'static,
 ) -> anyhow::Result<()> {
     // Everything that a user may have got wrong comes first, so that nothing runs half.
     let https = http::bind(&options.https, "--https")?;
@@ -53,7 +54,7 @@ pub(crate) fn run(
     let fanout = fanout::start(fanout, media, ingest_thread.handle())?;
     let (publish, sources) = watch::channel(Arc::from([]));
     ingest_thread.start(ingest, rtp, options.multicast, fanout.clone(), publish)?;
-    let sap = sap.map(|sap| discovery::start(sap, options.multicast, ingest_handle.clone())).transpose()?;
+    let sap = sap.map(|sap| discovery::start(sap, ingest_handle.clone())).transpose()?;
     if let Some(demo) = demo {
         demo.play()?;
     }

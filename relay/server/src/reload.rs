@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use crate::config::mistake::Mistakes;
 use crate::configured::Wanted;
 use crate::options::{Announce, Options};
 
@@ -22,7 +23,7 @@ pub(crate) struct Changing {
 /// Obeys SIGHUP for ever. `read` gathers the options anew.
 pub(crate) async fn on_hangup(
     mut options: Options,
-    read: impl Fn() -> anyhow::Result<Options>,
+    read: impl Fn() -> Result<Options, Mistakes>,
     changing: Changing,
 ) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("Failed to wait for SIGHUP")?;
@@ -32,9 +33,10 @@ pub(crate) async fn on_hangup(
                 changing.apply(&options, &fresh);
                 options = fresh;
             }
-            Err(failure) => {
-                error!("The configuration stays as it was: {failure:#}");
-                let trouble = format!("The relay’s configuration could not be loaded again. {failure:#}");
+            Err(mistakes) => {
+                let mistakes: Vec<String> = mistakes.to_string().lines().map(str::to_owned).collect();
+                mistakes.iter().for_each(|mistake| error!("The configuration stays as it was: {mistake}"));
+                let trouble = format!("The relay’s configuration stays as it was: {}.", mistakes.join("; "));
                 changing.relay.send_modify(|relay| relay.trouble = Some(trouble));
             }
         }
