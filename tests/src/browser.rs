@@ -77,14 +77,14 @@ impl Browser {
         Ok(Self { session: Some(session), runtime, driver })
     }
 
-    /// Opens a further tab beside the others and goes there.
+    /// Opens a tab in a window of its own and goes there.
     ///
     /// # Errors
     /// When the browser has gone.
-    pub fn add_tab(&self) -> Result<Tab> {
+    pub fn add_window(&self) -> Result<Tab> {
         let tab = self.runtime.block_on(async {
             let session = self.session()?;
-            let tab = session.new_tab().await?;
+            let tab = session.new_window().await?;
             session.switch_to_window(tab.clone()).await?;
             anyhow::Ok(Tab(tab))
         })?;
@@ -100,21 +100,28 @@ impl Browser {
         Ok(Tab(self.runtime.block_on(self.session()?.window())?))
     }
 
-    /// Takes commands to another tab from now on, and leaves it where it is.
+    /// Takes commands to another tab from now on.
     ///
     /// # Errors
     /// When it was closed.
-    pub fn look_into(&self, tab: &Tab) -> Result<()> {
+    pub fn go_to(&self, tab: &Tab) -> Result<()> {
         Ok(self.runtime.block_on(self.session()?.switch_to_window(tab.0.clone()))?)
     }
 
-    /// As [`Self::look_into`], and brings the tab to the front as a click on it does.
+    /// Minimises the tab's window: its page knows that nobody sees it.
     ///
     /// # Errors
-    /// As [`Self::look_into`].
-    pub fn go_to(&self, tab: &Tab) -> Result<()> {
-        self.look_into(tab)?;
-        self.cdp("Page.bringToFront", json!({})).map(|_| ())
+    /// When the browser has gone, or the page still believes to be seen.
+    pub fn hide(&self) -> Result<()> {
+        self.set_window("minimized", "hidden")
+    }
+
+    /// Brings the tab's window back after [`Self::hide`].
+    ///
+    /// # Errors
+    /// When the browser has gone, or the page still believes that nobody sees it.
+    pub fn show(&self) -> Result<()> {
+        self.set_window("normal", "visible")
     }
 
     /// Opens a page and waits until it is loaded, again where Chromium met a network in change.
@@ -353,6 +360,16 @@ impl Browser {
         self.driver.kill();
         // There is nobody left to be told.
         self.session.take().map(WebDriver::leak);
+    }
+
+    fn set_window(&self, state: &str, visibility: &str) -> Result<()> {
+        let window = self.cdp("Browser.getWindowForTarget", json!({}))?;
+        let bounds = json!({ "windowId": window["windowId"], "bounds": { "windowState": state } });
+        self.cdp("Browser.setWindowBounds", bounds)?;
+        wait_until(&format!("the page to be {visibility}"), STATE_LIMIT, || {
+            self.run("return document.visibilityState === arguments[0]", vec![json!(visibility)])
+        })
+        .map(|_| ())
     }
 
     /// Has the tab record what its next page plays.

@@ -37,8 +37,8 @@ pub struct RelayOptions<'a> {
     pub namespace: Option<(&'a Namespace, u16)>,
     /// Open to the containers of a network, with SAP at its own port there.
     pub network: Option<&'a Network>,
-    /// `--multicast`, with SAP at its own port on all addresses: only one relay at a time.
-    pub multicast: bool,
+    /// SAP at its own port on all addresses, as multicast needs it: only one relay at a time.
+    pub everywhere: bool,
     /// Further arguments.
     pub arguments: Vec<String>,
 }
@@ -259,7 +259,7 @@ fn command(options: &RelayOptions<'_>, ports: Ports, certs: &Path) -> Result<Com
     let open = if options.namespace.is_some() { "0.0.0.0" } else { "127.0.0.1" };
     let rtp = if options.network.is_some() { "[::]" } else { open };
     let sap = match options.network {
-        _ if options.multicast => format!("[::]:{SAP_PORT}"),
+        _ if options.everywhere => format!("[::]:{SAP_PORT}"),
         Some(network) => network.sap().to_string(),
         None => format!("{open}:{}", ports.sap),
     };
@@ -273,7 +273,6 @@ fn command(options: &RelayOptions<'_>, ports: Ports, certs: &Path) -> Result<Com
         .arg("--certs")
         .arg(certs);
     command.args(options.demo.then_some("--demo"));
-    command.args(options.multicast.then_some("--multicast"));
     command.args(options.announce.iter().flat_map(|address| ["--announce", address]));
     command.args(&options.arguments);
     Ok(command)

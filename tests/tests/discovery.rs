@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use soundport_api::{Encoding, Format, Found, Source, SourceState};
 use soundport_tests::{
-    Announced, Announcer, AudioServer, Browser, Events, Network, Process, Random, Relay, RelayOptions,
-    Signal, Tone, ToneSender, ToneSenderOptions, WhepClient, report, turn, wait_for,
+    Announced, Announcer, AudioServer, Browser, Events, Network, Random, Relay, RelayOptions, Signal, Tone,
+    ToneSender, ToneSenderOptions, WhepClient, report, turn, wait_for,
 };
 use tempfile::TempDir;
 
@@ -113,27 +113,36 @@ fn pipewires_own_sink_appears_under_its_name() -> Result<()> {
 }
 
 #[test]
-fn senders_of_multicast_appear_under_their_names() -> Result<()> {
+fn pipewires_answer_to_pulse_audios_module_appears_under_its_name() -> Result<()> {
     let _turn = turn();
     let wav = Wav::new()?;
     let network = Network::start()?;
-    let (workshop, radio) = (network.container("workshop")?, network.container("radio")?);
-    let options = RelayOptions { network: Some(&network), multicast: true, ..RelayOptions::default() };
-    // PipeWire's answer to PulseAudio's module sends to the relay alone, but announces to the group.
-    let pipewire = AudioServer::pipewire(&workshop)?;
-    let pulse = AudioServer::pulse_audio(Some(&radio))?;
-    let relay = Relay::with(&options)?;
+    let container = network.container("workshop")?;
+    let pipewire = AudioServer::pipewire(&container)?;
+    // It sends to the relay alone, but announces to the group.
+    let relay = everywhere(&network, &[])?;
+    let events = Events::subscribe(relay.http())?;
+    pipewire.load(&format!("module-rtp-send source=out.monitor destination_ip={}", network.host()))?;
+    appears(&events, "workshop")?;
+    let _played = pipewire.play(&wav.path(), None)?;
+    events.wait_state("workshop", SourceState::Live, STATE_WITHIN)?;
+    hears_tone(&relay, "workshop")
+}
+
+#[test]
+fn a_module_without_arguments_appears_with_multicast() -> Result<()> {
+    let _turn = turn();
+    let wav = Wav::new()?;
+    let network = Network::start()?;
+    let container = network.container("radio")?;
+    let pulse = AudioServer::pulse_audio(Some(&container))?;
+    let relay = everywhere(&network, &["--multicast"])?;
     let events = Events::subscribe(relay.http())?;
     pulse.load("module-rtp-send")?;
-    appears(&events, "radio").context("PulseAudio without arguments")?;
-    pipewire.load(&format!("module-rtp-send source=out.monitor destination_ip={}", network.host()))?;
-    appears(&events, "workshop").context("PipeWire's module-rtp-send")?;
-    let _played: Vec<Process> = [pulse.play(&wav.path(), None)?, pipewire.play(&wav.path(), None)?].into();
-    for name in ["radio", "workshop"] {
-        events.wait_state(name, SourceState::Live, STATE_WITHIN)?;
-        hears_tone(&relay, name)?;
-    }
-    Ok(())
+    appears(&events, "radio")?;
+    let _played = pulse.play(&wav.path(), None)?;
+    events.wait_state("radio", SourceState::Live, STATE_WITHIN)?;
+    hears_tone(&relay, "radio")
 }
 
 #[test]
@@ -276,6 +285,12 @@ fn announce_tone(relay: &Relay, last: u8, name: &str, signal: Signal) -> Result<
 
 fn open_relay(network: &Network) -> Result<Relay> {
     Relay::with(&RelayOptions { network: Some(network), ..RelayOptions::default() })
+}
+
+fn everywhere(network: &Network, arguments: &[&str]) -> Result<Relay> {
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let options = RelayOptions { network: Some(network), everywhere: true, arguments, ..Default::default() };
+    Relay::with(&options)
 }
 
 fn appears(events: &Events, name: &str) -> Result<()> {
