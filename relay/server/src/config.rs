@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     frame: Option<Given<FrameLength>>,
     demo: Option<Given<bool>>,
     pub(crate) sources: Vec<Draft>,
+    /// Whether certificate or key are given, but not so that they can be read.
+    half_certificate: bool,
 }
 
 impl Settings {
@@ -94,7 +96,7 @@ impl Settings {
             "" => Err("names no file; write its path".to_owned()),
             path => Ok(PathBuf::from(path)),
         };
-        let settings = Self {
+        let mut settings = Self {
             https: table.text("https", "\"localhost:8443\"", mistakes, str::parse),
             http: table.text("http", "\"localhost:8080\"", mistakes, str::parse),
             media: table.text("media", "\"[::]:8443\"", mistakes, address::socket_address),
@@ -109,8 +111,10 @@ impl Settings {
             bitrate_bps: table.whole("bitrate", "128", mistakes, source::bitrate),
             frame: table.whole("frame", "10", mistakes, source::frame),
             demo: table.truth("demo", mistakes),
-            sources: Vec::new(),
+            ..Self::default()
         };
+        settings.half_certificate =
+            (settings.cert.is_none() && table.had("cert")) || (settings.key.is_none() && table.had("key"));
         table.finish(mistakes);
         settings
     }
@@ -132,11 +136,13 @@ impl Settings {
             frame: self.frame.or(file.frame),
             demo: self.demo.or(file.demo),
             sources: file.sources,
+            half_certificate: self.half_certificate || file.half_certificate,
         }
     }
 
     fn certificate(&self, mistakes: &mut Mistakes) -> CertificateFiles {
         match (&self.cert, &self.key) {
+            _ if self.half_certificate => {}
             (Some(cert), Some(key)) => {
                 return CertificateFiles::Own { cert: cert.value.clone(), key: key.value.clone() };
             }

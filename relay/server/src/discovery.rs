@@ -12,6 +12,7 @@ use soundport_core::ingest::Farewell;
 use tracing::{debug, error, trace};
 
 use crate::ingest::IngestHandle;
+use crate::memory::Memory;
 use crate::multicast;
 use crate::network::is_private;
 
@@ -37,13 +38,14 @@ impl SapCounters {
 
 /// Starts the thread on `socket`. It also hears what is announced to PulseAudio's default group: PipeWire's module
 /// announces there even what it sends to the relay alone.
-pub(crate) fn start(socket: UdpSocket, ingest: IngestHandle) -> anyhow::Result<SapCounters> {
+pub(crate) fn start(socket: UdpSocket, memory: Memory, ingest: IngestHandle) -> anyhow::Result<SapCounters> {
     socket.set_nonblocking(false).context("Failed to set up the announcements' socket")?;
     let counters = SapCounters::default();
     let driver = Driver {
         socket,
         joined: None,
         discovery: Discovery::new(),
+        memory,
         ingest,
         strangers: 0,
         counters: counters.clone(),
@@ -59,6 +61,7 @@ struct Driver {
     socket: UdpSocket,
     joined: Option<Instant>,
     discovery: Discovery,
+    memory: Memory,
     ingest: IngestHandle,
     strangers: u64,
     counters: SapCounters,
@@ -67,6 +70,9 @@ struct Driver {
 impl Driver {
     fn run(mut self) {
         let mut buffer = vec![0; BUFFER_BYTES];
+        for announcement in self.memory.announcements() {
+            self.discovery.restore(announcement, Instant::now());
+        }
         loop {
             let now = Instant::now();
             self.join_group(now);
@@ -102,12 +108,17 @@ impl Driver {
     }
 
     fn tell(&mut self) {
+        let mut any = false;
         while let Some(event) = self.discovery.poll_event() {
+            any = true;
             match event {
                 DiscoveryEvent::Announced(announcement) => self.ingest.announce(announcement),
                 DiscoveryEvent::Goodbye(key) => self.ingest.withdraw(key, Farewell::Goodbye),
                 DiscoveryEvent::Expired(key) => self.ingest.withdraw(key, Farewell::Expired),
             }
+        }
+        if any {
+            self.memory.keep(self.discovery.announcements());
         }
         *self.counters.0.lock().unwrap_or_else(PoisonError::into_inner) =
             (self.discovery.counters(), self.strangers);

@@ -14,6 +14,7 @@ mod fanout;
 mod http;
 mod inbox;
 mod ingest;
+mod memory;
 mod multicast;
 mod network;
 mod options;

@@ -75,7 +75,7 @@ pub(crate) struct Flags {
     #[arg(long = "origin", env = "SOUNDPORT_ORIGINS", value_name = "ORIGIN", num_args = 1.., value_delimiter = ',')]
     origins: Option<Vec<String>>,
 
-    /// Keep the minted certificate in this folder [default: certs]
+    /// Keep in this folder the minted certificate, and what containers announced [default: certs]
     #[arg(long, env = "SOUNDPORT_CERTS", value_name = "DIR")]
     certs: Option<String>,
 
@@ -138,6 +138,16 @@ pub(crate) enum CertificateFiles {
     Minted(PathBuf),
     /// The user's own.
     Own { cert: PathBuf, key: PathBuf },
+}
+
+impl CertificateFiles {
+    /// The folder of what the relay makes and keeps; none where it makes nothing.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Minted(folder) => Some(folder),
+            Self::Own { .. } => None,
+        }
+    }
 }
 
 /// What the user says of one source.

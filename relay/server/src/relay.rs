@@ -19,6 +19,7 @@ use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
 use crate::http::events::Events;
 use crate::ingest::IngestThread;
+use crate::memory::Memory;
 use crate::options::Options;
 use crate::reload::{self, Changing};
 use crate::{certificates, configured, discovery, fanout, http, udp};
@@ -54,7 +55,8 @@ pub(crate) fn run(
     let fanout = fanout::start(fanout, media, ingest_thread.handle())?;
     let (publish, sources) = watch::channel(Arc::from([]));
     ingest_thread.start(ingest, rtp, options.multicast, fanout.clone(), publish)?;
-    let sap = sap.map(|sap| discovery::start(sap, ingest_handle.clone())).transpose()?;
+    let memory = Memory::load(options.certificate.folder());
+    let sap = sap.map(|sap| discovery::start(sap, memory, ingest_handle.clone())).transpose()?;
     if let Some(demo) = demo {
         demo.play()?;
     }

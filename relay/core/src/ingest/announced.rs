@@ -77,6 +77,9 @@ impl Ingest {
             source.withdraw(farewell, now);
             source.port_trouble = None;
         }
+        // What never sent anything is not missed.
+        self.sources
+            .retain(|source| source.heard.is_some() || source.announced.is_some() || source.is_kept());
         self.revision += 1;
     }
 

@@ -381,7 +381,8 @@ impl Source {
         matches!(self.origin, Origin::Pinned(_) | Origin::Configured(_))
     }
 
-    fn is_kept(&self) -> bool {
+    /// Whether it stays although it is gone: it was asked for, or is heard.
+    pub(crate) fn is_kept(&self) -> bool {
         self.listeners > 0 || self.is_asked_for()
     }
 }
