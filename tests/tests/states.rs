@@ -101,7 +101,8 @@ fn a_tab_hears_a_source_again_after_pause_zeros_restart_and_a_new_relay() -> Res
     let states = watch.events.states(SOURCE);
     use SourceState::{Idle, Live};
     // It may be announced before its first packet comes.
-    let since_live: Vec<_> = states.iter().copied().skip_while(|state| *state == SourceState::Waiting).collect();
+    let since_live: Vec<_> =
+        states.iter().copied().skip_while(|state| *state == SourceState::Waiting).collect();
     ensure!(since_live == [Live, Idle, Live, Idle, Live, Idle, Live], "the states were {states:?}");
 
     relay.kill();
