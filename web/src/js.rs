@@ -1,6 +1,6 @@
 //! Shapes of the browser's objects that `web-sys` does not have, or has wrongly.
 
-use js_sys::Object;
+use js_sys::{Function, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -10,6 +10,31 @@ extern "C" {
 
     #[wasm_bindgen(method, setter)]
     pub(crate) fn set_keepalive(this: &LastingRequest, keepalive: bool);
+
+    /// What a stream's reader hands out.
+    pub(crate) type Chunk;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn value(this: &Chunk) -> Option<Uint8Array>;
+
+    /// `navigator`, where it has locks (W3C Web Locks; secure contexts alone).
+    pub(crate) type NavigatorWithLocks;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn locks(this: &NavigatorWithLocks) -> Option<LockManager>;
+
+    /// `LockManager`.
+    pub(crate) type LockManager;
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn request(this: &LockManager, name: &str, options: &LockRequest, taken: &Function)
+    -> Promise;
+
+    /// `LockOptions`.
+    pub(crate) type LockRequest;
+
+    #[wasm_bindgen(method, setter, js_name = ifAvailable)]
+    pub(crate) fn set_if_available(this: &LockRequest, if_available: bool);
 
     /// `RTCRtpReceiver`, where its jitter buffer can be told what to aim at (W3C webrtc-extensions).
     pub(crate) type BufferedReceiver;
@@ -28,6 +53,36 @@ extern "C" {
 
     #[wasm_bindgen(method, getter, js_name = audioSession)]
     pub(crate) fn audio_session(this: &NavigatorWithAudio) -> Option<AudioSession>;
+
+    /// `navigator`, where it has a media session (W3C Media Session).
+    pub(crate) type NavigatorWithKeys;
+
+    #[wasm_bindgen(method, getter, js_name = mediaSession)]
+    pub(crate) fn media_session(this: &NavigatorWithKeys) -> Option<MediaSession>;
+
+    /// `MediaSession`.
+    pub(crate) type MediaSession;
+
+    #[wasm_bindgen(method, setter)]
+    pub(crate) fn set_metadata(this: &MediaSession, metadata: Option<&MediaMetadata>);
+    #[wasm_bindgen(method, setter, js_name = playbackState)]
+    pub(crate) fn set_playback_state(this: &MediaSession, state: &str);
+    #[wasm_bindgen(method, catch, js_name = setActionHandler)]
+    pub(crate) fn set_action_handler(
+        this: &MediaSession,
+        action: &str,
+        handler: Option<&Function>,
+    ) -> Result<(), JsValue>;
+
+    /// `MediaMetadata`, and what it is made of.
+    pub(crate) type MediaMetadata;
+
+    #[wasm_bindgen(constructor)]
+    pub(crate) fn new(from: &MediaMetadata) -> MediaMetadata;
+    #[wasm_bindgen(method, setter)]
+    pub(crate) fn set_title(this: &MediaMetadata, title: &str);
+    #[wasm_bindgen(method, setter)]
+    pub(crate) fn set_artist(this: &MediaMetadata, artist: &str);
 
     /// An `AudioContext`'s latency in seconds, where the browser knows it.
     pub(crate) type LatentContext;

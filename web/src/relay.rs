@@ -2,11 +2,16 @@
 
 mod base;
 mod command;
+mod events;
 pub(crate) mod http;
 pub(crate) mod json;
+mod slot;
+mod sse;
 
 pub use base::Base;
 pub use command::pulse_command;
+pub use events::{Stream, Told};
+pub use slot::Slot;
 
 use soundport_api::Source;
 

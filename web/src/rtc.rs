@@ -4,6 +4,7 @@
 //! and is replaced when it breaks. What a session sees is told as [`Event`](crate::state::Event)s; which session should exist is decided in
 //! [`crate::state`].
 
+mod keys;
 mod level;
 mod offer;
 mod output;
@@ -13,8 +14,10 @@ mod spare;
 mod stats;
 mod whep;
 
+pub use keys::Keys;
 pub use level::{Ballistics, Shown, share_of_scale};
-pub use output::{Levels, Output};
-pub use session::{Session, Ties};
+pub use output::{Levels, Output, ask_to_play};
+pub use peer::{Abilities, abilities};
+pub use session::{Session, Ties, Wishes};
 pub use spare::prepare;
 pub use stats::Report;

@@ -1,21 +1,28 @@
-//! What the browser remembers of each source. A browser that refuses to remember is no trouble: defaults are used.
+//! What the browser remembers. A browser that refuses to remember is no trouble: defaults are used.
 
-/// The volume as the user set it.
+use web_sys::Storage;
+
+/// Where a tab remembers what it plays: ids, one a line.
+const PLAYING: &str = "soundport.playing";
+
+/// How a source is heard, as the user set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Volume {
-    /// Where the slider stands, 0 to 100.
+pub struct Settings {
+    /// Where the volume's slider stands, 0 to 100.
     pub percent: u8,
     /// Whether the sound is off for now.
     pub muted: bool,
+    /// Whether a steady sound is worth a longer delay.
+    pub robust: bool,
 }
 
-impl Default for Volume {
+impl Default for Settings {
     fn default() -> Self {
-        Self { percent: 100, muted: false }
+        Self { percent: 100, muted: false, robust: false }
     }
 }
 
-impl Volume {
+impl Settings {
     /// The factor on samples: the square of the slider's share, so that half way sounds about half as loud (-12 dB).
     pub fn gain(self) -> f32 {
         let share = f32::from(self.percent.min(100)) / 100.0;
@@ -24,29 +31,55 @@ impl Volume {
 
     /// What was remembered for a source, else the default.
     pub fn remembered(source: &str) -> Self {
-        let text = storage().and_then(|storage| storage.get_item(&key(source)).ok().flatten());
+        let text = lasting().and_then(|storage| storage.get_item(&key(source)).ok().flatten());
         text.and_then(|text| Self::parse(&text)).unwrap_or_default()
     }
 
-    /// Remembers the volume for a source.
+    /// Remembers the settings for a source.
     pub fn remember(self, source: &str) {
-        if let Some(storage) = storage() {
-            // A full or forbidden store only means that the volume starts at its default next time.
+        if let Some(storage) = lasting() {
+            // A full or forbidden store only means that the source starts with the defaults next time.
             let _ = storage.set_item(&key(source), &self.to_text());
         }
     }
 
     fn to_text(self) -> String {
-        format!("{}{}", self.percent, if self.muted { " muted" } else { "" })
+        let muted = if self.muted { " muted" } else { "" };
+        let robust = if self.robust { " robust" } else { "" };
+        format!("{}{muted}{robust}", self.percent)
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (number, muted) = match text.strip_suffix(" muted") {
-            Some(number) => (number, true),
-            None => (text, false),
-        };
-        let percent = number.parse().ok().filter(|percent| *percent <= 100)?;
-        Some(Self { percent, muted })
+        let mut words = text.split(' ');
+        let percent = words.next()?.parse().ok().filter(|percent| *percent <= 100)?;
+        let mut settings = Self { percent, ..Self::default() };
+        for word in words {
+            match word {
+                "muted" => settings.muted = true,
+                "robust" => settings.robust = true,
+                _ => return None,
+            }
+        }
+        Some(settings)
+    }
+}
+
+/// The sources that this tab played when it was loaded again, or left.
+pub fn playing() -> Vec<String> {
+    let text = of_tab().and_then(|storage| storage.get_item(PLAYING).ok().flatten()).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Remembers for this tab that a source is played, or no longer is.
+pub fn remember_playing(source: &str, on: bool) {
+    let mut playing = playing();
+    playing.retain(|id| id != source);
+    if on {
+        playing.push(source.to_owned());
+    }
+    if let Some(storage) = of_tab() {
+        // As above.
+        let _ = storage.set_item(PLAYING, &playing.join("\n"));
     }
 }
 
@@ -54,30 +87,40 @@ fn key(source: &str) -> String {
     format!("soundport.volume.{source}")
 }
 
-fn storage() -> Option<web_sys::Storage> {
+fn lasting() -> Option<Storage> {
     web_sys::window()?.local_storage().ok().flatten()
+}
+
+fn of_tab() -> Option<Storage> {
+    web_sys::window()?.session_storage().ok().flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PLAIN: Settings = Settings { percent: 100, muted: false, robust: false };
+
     #[test]
-    fn a_volume_survives_its_text() {
-        for volume in
-            [Volume { percent: 0, muted: false }, Volume { percent: 35, muted: true }, Volume::default()]
-        {
-            assert_eq!(Volume::parse(&volume.to_text()), Some(volume));
+    fn settings_survive_their_text() {
+        for settings in [
+            PLAIN,
+            Settings { percent: 0, ..PLAIN },
+            Settings { percent: 35, muted: true, ..PLAIN },
+            Settings { robust: true, ..PLAIN },
+            Settings { percent: 7, muted: true, robust: true },
+        ] {
+            assert_eq!(Settings::parse(&settings.to_text()), Some(settings));
         }
-        for junk in ["", "101", "-1", "loud", "12 quiet", "NaN", " muted"] {
-            assert_eq!(Volume::parse(junk), None, "{junk}");
+        for junk in ["", "101", "-1", "loud", "12 quiet", "NaN", " muted", "12 muted loud"] {
+            assert_eq!(Settings::parse(junk), None, "{junk}");
         }
     }
 
     #[test]
     fn half_way_is_a_quarter_of_the_samples() {
-        assert_eq!(Volume { percent: 50, muted: false }.gain(), 0.25);
-        assert_eq!(Volume { percent: 100, muted: false }.gain(), 1.0);
-        assert_eq!(Volume { percent: 100, muted: true }.gain(), 0.0);
+        assert_eq!(Settings { percent: 50, ..PLAIN }.gain(), 0.25);
+        assert_eq!(PLAIN.gain(), 1.0);
+        assert_eq!(Settings { muted: true, ..PLAIN }.gain(), 0.0);
     }
 }

@@ -4,7 +4,8 @@ mod number;
 
 pub use number::{kilobits, kilohertz, millis, percent};
 
-use soundport_api::{Format, SourceState};
+use soundport_api::{Encoding, Format, Found, SourceState};
+use yew::AttrValue;
 
 use crate::state::{Failure, Pause, Phase, Quiet};
 
@@ -28,13 +29,71 @@ pub fn source_note(state: SourceState) -> &'static str {
     }
 }
 
-/// A sound format in small print, such as `44.1 kHz stereo`.
+/// The name of a source's state, as tests and scripts read it from `data-source-state`.
+pub fn source_state_name(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Waiting => "waiting",
+        SourceState::Live => "live",
+        SourceState::Idle => "idle",
+        SourceState::Lost => "lost",
+    }
+}
+
+/// A sound format in small print, such as `44.1 kHz stereo · announced`.
 pub fn format(format: Format) -> String {
+    let found = match format.found {
+        Found::Announced => "announced",
+        Found::Configured => "as configured",
+        Found::PayloadType => "by its packets’ type",
+        Found::Measured => "measured",
+        Found::Assumed => "assumed",
+    };
+    format!("{} · {found}", sound(format))
+}
+
+/// A sound format with all that is known of it.
+pub fn whole_format(format: Format) -> String {
+    let encoding = match format.encoding {
+        Encoding::L16 => "L16",
+        Encoding::L24 => "L24",
+        Encoding::Pcmu => "PCMU",
+        Encoding::Pcma => "PCMA",
+        Encoding::Opus => "Opus",
+    };
+    let found = match format.found {
+        Found::Announced => "announced by the container",
+        Found::Configured => "set in the relay’s configuration",
+        Found::PayloadType => "known from the packets’ payload type",
+        Found::Measured => "measured from what arrives",
+        Found::Assumed => "assumed, since nothing says otherwise",
+    };
+    format!("{encoding}, {}, {found}", sound(format))
+}
+
+fn sound(format: Format) -> String {
     let rate = kilohertz(format.rate);
     match format.channels {
         1 => format!("{rate} mono"),
         2 => format!("{rate} stereo"),
         channels => format!("{rate}, {channels} channels"),
+    }
+}
+
+/// What is heard, in the order it began; empty where nothing is.
+pub fn playing(heard: &[AttrValue]) -> String {
+    match heard {
+        [] => String::new(),
+        [title] => title.to_string(),
+        [title, others @ ..] => format!("{title} and {} more", others.len()),
+    }
+}
+
+/// The tab's title: what is heard, else the one source that the page shows.
+pub fn tab_title(heard: &[AttrValue], page: Option<&str>) -> String {
+    match (heard, page) {
+        ([], None) => "Soundport".into(),
+        ([], Some(page)) => format!("{page} – Soundport"),
+        _ => format!("▶ {} – Soundport", playing(heard)),
     }
 }
 
@@ -101,23 +160,35 @@ fn failure(failure: &Failure) -> String {
             "The relay answers, but its sound does not get through. Open its UDP port, 8443, to this computer.".into()
         }
         Failure::NoWebRtc => "This browser cannot receive sound. Use one with WebRTC switched on.".into(),
-        Failure::Blocked => "The browser held the sound back. Press Try again.".into(),
+        Failure::Blocked => {
+            "No sound comes out: the browser holds it back, or finds no loudspeaker. Press Try again.".into()
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use soundport_api::{Encoding, Found};
 
     #[test]
     fn formats_read_well() {
         let words = |rate, channels| {
             format(Format { encoding: Encoding::L16, rate, channels, found: Found::Announced })
         };
-        assert_eq!(words(44_100, 2), "44.1 kHz stereo");
-        assert_eq!(words(48_000, 1), "48 kHz mono");
-        assert_eq!(words(22_050, 2), "22.05 kHz stereo");
+        assert_eq!(words(44_100, 2), "44.1 kHz stereo · announced");
+        assert_eq!(words(48_000, 1), "48 kHz mono · announced");
+        assert_eq!(words(22_050, 6), "22.05 kHz, 6 channels · announced");
+        let measured = Format { encoding: Encoding::L24, rate: 96_000, channels: 2, found: Found::Measured };
+        assert_eq!(whole_format(measured), "L24, 96 kHz stereo, measured from what arrives");
+    }
+
+    #[test]
+    fn the_tab_names_what_is_heard() {
+        let heard = ["Desktop".into(), "Kiosk".into(), "Bot".into()];
+        assert_eq!(tab_title(&[], None), "Soundport");
+        assert_eq!(tab_title(&[], Some("Kiosk")), "Kiosk – Soundport");
+        assert_eq!(tab_title(&heard[..1], Some("Kiosk")), "▶ Desktop – Soundport");
+        assert_eq!(tab_title(&heard, None), "▶ Desktop and 2 more – Soundport");
     }
 
     #[test]

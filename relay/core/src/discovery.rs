@@ -117,6 +117,18 @@ impl Discovery {
         self.events.pop_front()
     }
 
+    /// What is announced now, the longest known first.
+    pub fn announcements(&self) -> impl Iterator<Item = &Announcement> {
+        self.streams.iter().filter(|stream| !stream.lapsed).map(|stream| &stream.announcement)
+    }
+
+    /// Takes for announced what was so before a restart. It expires like any other, unless its sender repeats itself.
+    pub fn restore(&mut self, announcement: Announcement, now: Instant) {
+        if self.streams.iter().all(|stream| stream.key() != announcement.key) {
+            self.welcome(Stream::new(announcement, None, 0, now));
+        }
+    }
+
     /// What was met so far.
     pub fn counters(&self) -> DiscoveryCounters {
         self.counters

@@ -83,10 +83,10 @@ fn warnings(settings: &Settings) -> Vec<String> {
 /// What the relay would do, a line for each thing.
 fn summary(options: &Options) -> String {
     let mut lines = format!("Page and API: https://{}, http://{}\n", options.https, options.http);
-    let group = if options.multicast { ", and in the group 224.0.0.56" } else { "" };
-    let sap = options.sap.map_or_else(|| "nowhere".to_owned(), |sap| format!("on {sap}{group}"));
+    let groups = if options.multicast { " and in multicast groups" } else { "" };
+    let sap = options.sap.map_or_else(|| "nowhere".to_owned(), |sap| format!("on {sap}"));
     // Writing to a string does not fail.
-    let _ = writeln!(lines, "Containers: RTP on {}, announcements {sap}", options.rtp);
+    let _ = writeln!(lines, "Containers: RTP on {}{groups}, announcements {sap}", options.rtp);
     for source in &options.sources {
         let _ = writeln!(lines, "Source {}", describe(source));
     }

@@ -7,15 +7,21 @@ mod certificates;
 mod check;
 mod cli;
 mod config;
+mod configured;
 mod demo;
+mod discovery;
 mod fanout;
 mod http;
 mod inbox;
 mod ingest;
+mod memory;
+mod multicast;
 mod network;
 mod options;
 mod page;
+mod ports;
 mod relay;
+mod reload;
 mod udp;
 
 use std::io::IsTerminal;
@@ -37,7 +43,7 @@ fn main() -> ExitCode {
         Err(mistakes) => return cli::refuse(&mistakes),
     };
     init_log();
-    match relay::run(options) {
+    match relay::run(options, move || Options::gather(&flags)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => cli::fail(&error),
     }

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
+use soundport_core::ingest::EncodeConfig;
 use soundport_core::{AudioFormat, FrameLength};
 
 pub(crate) use self::address::{Announce, From, HostPort};
 
 use crate::config::Settings;
 use crate::config::mistake::{Mistakes, Place};
+use crate::configured::Wanted;
 
 /// The relay's options as a user writes them, each on the command line, as `SOUNDPORT_…` in the environment, or in
 /// the file. Values are text here: what cannot be read in them is told as it is of those in the file.
@@ -55,7 +57,7 @@ pub(crate) struct Flags {
     )]
     sap: Option<String>,
 
-    /// Join PulseAudio's default group 224.0.0.56, so that `load-module module-rtp-send` without arguments is heard
+    /// Join the multicast groups that containers announce, so that `load-module module-rtp-send` without arguments is heard
     #[arg(
         long,
         env = "SOUNDPORT_MULTICAST",
@@ -74,7 +76,7 @@ pub(crate) struct Flags {
     #[arg(long = "origin", env = "SOUNDPORT_ORIGINS", value_name = "ORIGIN", num_args = 1.., value_delimiter = ',')]
     origins: Option<Vec<String>>,
 
-    /// Keep the minted certificate in this folder [default: certs]
+    /// Keep in this folder the minted certificate, and what containers announced [default: certs]
     #[arg(long, env = "SOUNDPORT_CERTS", value_name = "DIR")]
     certs: Option<String>,
 
@@ -119,7 +121,7 @@ pub(crate) struct Options {
     pub(crate) rtp: SocketAddr,
     /// Where announcements are heard; none for nowhere.
     pub(crate) sap: Option<SocketAddr>,
-    /// Whether PulseAudio's default group is joined.
+    /// Whether groups that containers announce are joined.
     pub(crate) multicast: bool,
     pub(crate) announce: Vec<Announce>,
     pub(crate) origins: Vec<String>,
@@ -137,6 +139,16 @@ pub(crate) enum CertificateFiles {
     Minted(PathBuf),
     /// The user's own.
     Own { cert: PathBuf, key: PathBuf },
+}
+
+impl CertificateFiles {
+    /// The folder of what the relay makes and keeps; none where it makes nothing.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Minted(folder) => Some(folder),
+            Self::Own { .. } => None,
+        }
+    }
 }
 
 /// What the user says of one source.
@@ -166,6 +178,29 @@ impl Options {
         let settings = Settings::gather(flags, &mut mistakes);
         let options = settings.complete(&mut mistakes);
         mistakes.or(options)
+    }
+
+    /// What it says of sources.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let encode = EncodeConfig { frame: self.frame, bitrate_bps: self.bitrate_bps };
+        Wanted { sources: self.sources.clone(), encode }
+    }
+
+    /// The keys in which it differs from `running` so that the relay would have to be started anew; none where it need not.
+    pub(crate) fn needs_restart(&self, running: &Self) -> Option<String> {
+        let differs = [
+            ("https", self.https != running.https),
+            ("http", self.http != running.http),
+            ("media", self.media != running.media),
+            ("rtp", self.rtp != running.rtp),
+            ("sap", self.sap != running.sap),
+            ("multicast", self.multicast != running.multicast),
+            ("origins", self.origins != running.origins),
+            ("certs, cert and key", self.certificate != running.certificate),
+            ("demo", self.demo != running.demo),
+        ];
+        let keys: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();
+        (!keys.is_empty()).then(|| keys.join(", "))
     }
 }
 

@@ -1,8 +1,8 @@
 use soundport_api::Source;
 use yew::{AttrValue, Callback, Html, MouseEvent, Properties, component, html};
 
-use super::{Details, Meter, VolumeControl, icons};
-use crate::hooks::{OpenOutput, VolumeHandle};
+use super::{Controls, Details, Meter, icons};
+use crate::hooks::{Board, OpenOutput, SettingsHandle};
 use crate::rtc::Report;
 use crate::state::Phase;
 use crate::words;
@@ -16,12 +16,20 @@ pub struct CardFaceProps {
     pub phase: Phase,
     /// Whether there is something to stop.
     pub on: bool,
-    /// Its volume.
-    pub volume: VolumeHandle,
+    /// How it is heard.
+    pub settings: SettingsHandle,
+    /// Whether another one's solo silences it.
+    pub hushed: bool,
+    /// Whether it silences the others.
+    pub solo: bool,
     /// The way to the loudspeaker, while listening.
     pub output: Option<OpenOutput>,
     /// The last figures, while listening.
     pub report: Option<Report>,
+    /// Where levels come from while not listening.
+    pub levels: Board<[f32; 2]>,
+    /// Silences the others, or lets them be heard again.
+    pub turn_solo: Callback<MouseEvent>,
     /// Begins to listen.
     pub listen: Callback<()>,
     /// Stops listening.
@@ -34,33 +42,39 @@ pub fn CardFace(props: &CardFaceProps) -> Html {
     let source = &props.source;
     let title = AttrValue::from(source.title.clone());
     let heading = format!("source-{}", source.id);
+    let settings = &props.settings;
     html! {
         <article
             class={if is_muted(props) { "card muted" } else { "card" }}
             data-source={source.id.clone()}
             data-state={words::phase_name(&props.phase)}
+            data-source-state={words::source_state_name(source.state)}
             aria-labelledby={heading.clone()}
         >
             <div class="head">
                 <div class="name">
-                    <h2 id={heading}>{ &title }</h2>
+                    <h2 id={heading}><a href={way_to(&source.id)}>{ &title }</a></h2>
                     { standing(props) }
                 </div>
                 { button(props) }
             </div>
-            <p class="note">{ note(props) }</p>
-            <Meter output={props.output.clone()} />
-            <VolumeControl {title} volume={props.volume.clone()} />
-            <Details report={props.report.clone()} />
+            <p class="note">{ format(props) }{ note(props) }</p>
+            <Meter source={source.id.clone()} output={props.output.clone()} levels={props.levels.clone()} />
+            <Controls title={&title} settings={settings.clone()} solo={props.solo} on={props.on} turn_solo={&props.turn_solo} />
+            <Details {title} settings={settings.clone()} format={source.format.map(words::whole_format)} report={props.report.clone()} />
         </article>
     }
 }
 
-/// The state in words and by shape, and the format in small print.
+/// The address of the page that shows one source alone.
+fn way_to(id: &str) -> String {
+    format!("#/{}", String::from(js_sys::encode_uri_component(id)))
+}
+
+/// The state in words and by shape.
 fn standing(props: &CardFaceProps) -> Html {
-    let source = &props.source;
     let shape = match &props.phase {
-        Phase::Ready => icons::source_state(source.state),
+        Phase::Ready => icons::source_state(props.source.state),
         Phase::Connecting | Phase::Reconnecting(_) => icons::under_way(),
         Phase::Listening if is_muted(props) => icons::silent(),
         Phase::Listening => icons::hearing(),
@@ -68,30 +82,33 @@ fn standing(props: &CardFaceProps) -> Html {
         Phase::Failed(_) => icons::trouble(),
     };
     let word = match words::phase(&props.phase) {
+        Some(_) if props.phase == Phase::Listening && props.hushed => "Muted by solo",
         Some(_) if props.phase == Phase::Listening && is_muted(props) => "Muted",
         Some(word) => word,
-        None => words::source_state(source.state),
+        None => words::source_state(props.source.state),
     };
-    html! {
-        <p class="standing">
-            <span class="word" role="status">{ shape }{ word }</span>
-            if let Some(format) = source.format {
-                <span class="format">{ words::format(format) }</span>
-            }
-        </p>
-    }
+    html! { <p class="word" role="status">{ shape }{ word }</p> }
 }
 
 /// Whether nothing can be heard, also because the slider stands at the bottom.
 fn is_muted(props: &CardFaceProps) -> bool {
-    props.volume.volume().gain() == 0.0
+    props.hushed || props.settings.now().gain() == 0.0
+}
+
+/// The format in small print, where no failure takes its place.
+fn format(props: &CardFaceProps) -> Html {
+    match (props.source.format, &props.phase) {
+        (Some(_), Phase::Failed(_)) | (None, _) => Html::default(),
+        (Some(format), _) => html! { <span class="format">{ words::format(format) }</span> },
+    }
 }
 
 /// What the state means, and what to do.
 fn note(props: &CardFaceProps) -> String {
-    match &props.phase {
-        Phase::Ready => words::source_note(props.source.state).to_owned(),
-        phase => words::phase_note(phase),
+    match (&props.phase, &props.source.trouble) {
+        (Phase::Failed(_), _) | (_, None) if props.phase != Phase::Ready => words::phase_note(&props.phase),
+        (_, Some(trouble)) => trouble.clone(),
+        (_, None) => words::source_note(props.source.state).to_owned(),
     }
 }
 

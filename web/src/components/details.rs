@@ -1,26 +1,35 @@
-use yew::{Html, Properties, component, html};
+use yew::{AttrValue, Html, MouseEvent, Properties, component, html};
 
-use crate::rtc::Report;
+use super::toggle::Toggle;
+use crate::hooks::SettingsHandle;
+use crate::rtc::{self, Report};
+use crate::store::Settings;
 use crate::words;
 
-/// The figures to show.
-#[derive(Debug, Clone, PartialEq, Properties)]
+/// What to show.
+#[derive(Clone, PartialEq, Properties)]
 pub struct DetailsProps {
+    /// The source's title, for screen readers.
+    pub title: AttrValue,
+    /// Its format with all that is known of it.
+    pub format: Option<String>,
+    /// Its settings.
+    pub settings: SettingsHandle,
     /// The last figures; none while not listening.
     pub report: Option<Report>,
 }
 
-/// The figures of the connection, one click away.
+/// The choice of delay, and the figures of the connection, one click away.
 #[component]
 pub fn Details(props: &DetailsProps) -> Html {
     let report = props.report.clone().unwrap_or_default();
     let figures = [
+        ("Format", props.format.clone()),
         ("Codec", report.codec),
         ("Bitrate", report.bits_per_sec.map(words::kilobits)),
         ("Packets lost", report.lost.map(words::percent)),
         ("Jitter", report.jitter_millis.map(words::millis)),
         ("Made-up sound", report.concealed.map(words::percent)),
-        ("Delay", report.delay_millis.map(words::millis)),
         ("Buffer", report.buffer_millis.map(words::millis)),
         ("Round trip", report.round_trip_millis.map(words::millis)),
         ("Way", report.transport),
@@ -28,6 +37,7 @@ pub fn Details(props: &DetailsProps) -> Html {
     html! {
         <details class="details">
             <summary>{ "Details" }</summary>
+            { delay(props, report.delay_millis) }
             <dl>
                 for (name, figure) in figures {
                     <div>
@@ -37,5 +47,32 @@ pub fn Details(props: &DetailsProps) -> Html {
                 }
             </dl>
         </details>
+    }
+}
+
+/// The choice, with the measured delay beside it.
+fn delay(props: &DetailsProps, measured_millis: Option<f64>) -> Html {
+    let settings = props.settings.now();
+    let enabled = rtc::abilities().delay;
+    let choice = |action, face: &'static str, robust| Toggle {
+        action,
+        name: format!("{face}: {}", props.title).into(),
+        face: face.into(),
+        pressed: settings.robust == robust,
+        enabled,
+        onclick: props.settings.set.reform(move |_: MouseEvent| Settings { robust, ..settings }),
+    };
+    let measured = measured_millis.map(words::millis);
+    let said = match (measured, enabled) {
+        (Some(measured), _) => format!("Delay {measured}"),
+        (None, true) => "Delay –".to_owned(),
+        (None, false) => "This browser chooses the delay by itself.".to_owned(),
+    };
+    html! {
+        <div class="delay">
+            { choice("delay-low", "Low delay", false) }
+            { choice("delay-robust", "Robust", true) }
+            <span>{ said }</span>
+        </div>
     }
 }

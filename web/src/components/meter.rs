@@ -3,9 +3,9 @@ use std::rc::{Rc, Weak};
 
 use gloo_render::{AnimationFrame, request_animation_frame};
 use web_sys::HtmlElement;
-use yew::{Html, NodeRef, Properties, component, html, use_effect_with, use_node_ref};
+use yew::{AttrValue, Callback, Html, NodeRef, Properties, component, html, use_effect_with, use_node_ref};
 
-use crate::hooks::OpenOutput;
+use crate::hooks::{Board, OpenOutput, Posted};
 use crate::rtc::{Ballistics, Shown, share_of_scale};
 
 /// For those who asked their system for less motion, the picture changes this seldom.
@@ -17,20 +17,27 @@ const MARKS_DB: [i8; 5] = [-48, -36, -24, -12, 0];
 /// What is measured.
 #[derive(Clone, PartialEq, Properties)]
 pub struct MeterProps {
+    /// The source's id.
+    pub source: AttrValue,
     /// The way to the loudspeaker; none while not listening.
     pub output: Option<OpenOutput>,
+    /// Where levels come from while not listening.
+    pub levels: Board<[f32; 2]>,
 }
 
 /// The level of both channels: seen, not read out, since its state stands in words beside it.
 #[component]
 pub fn Meter(props: &MeterProps) -> Html {
     let (left, right) = (use_node_ref(), use_node_ref());
-    use_effect_with(props.output.clone(), {
+    use_effect_with((props.output.clone(), props.levels.clone(), props.source.clone()), {
         let bars = [left.clone(), right.clone()];
-        move |output| {
+        move |(output, levels, source)| {
             let picture =
                 Picture { bars, channels: Default::default(), drawn_at: None, calm: calm_is_wanted() };
-            let moving = output.clone().map(|output| Moving::start(output, picture.clone()));
+            let moving = match output {
+                Some(output) => Shows::Heard(Moving::start(output.clone(), picture.clone())),
+                None => Shows::Told(levels.post(source.clone(), picture.clone().told())),
+            };
             move || {
                 drop(moving);
                 picture.clear();
@@ -38,9 +45,9 @@ pub fn Meter(props: &MeterProps) -> Html {
         }
     });
     html! {
-        <div class="meter" aria-hidden="true">
-            <div class="channel"><span>{ "L" }</span><div class="track" ref={left}><i class="bar" /><i class="peak" /></div></div>
-            <div class="channel"><span>{ "R" }</span><div class="track" ref={right}><i class="bar" /><i class="peak" /></div></div>
+        <div class={if props.output.is_some() { "meter" } else { "meter told" }} aria-hidden="true">
+            { channel("L", left) }
+            { channel("R", right) }
             <div class="scale">
                 for mark in MARKS_DB {
                     <span style={format!("--at: {}", permille(share_of_scale(mark.into())))}>{ mark.to_string().replace('-', "−") }</span>
@@ -48,6 +55,16 @@ pub fn Meter(props: &MeterProps) -> Html {
             </div>
         </div>
     }
+}
+
+fn channel(name: &'static str, track: NodeRef) -> Html {
+    html! { <div class="channel"><span>{ name }</span><div class="track" ref={track}><i class="bar" /><i class="peak" /></div></div> }
+}
+
+/// Where the levels come from, until dropped.
+enum Shows {
+    Heard(#[expect(dead_code, reason = "draws until dropped")] Moving),
+    Told(#[expect(dead_code, reason = "is told until dropped")] Posted<[f32; 2]>),
 }
 
 /// Draws picture after picture until dropped.
@@ -93,6 +110,16 @@ impl Picture {
             let shown = self.channels[channel].step(magnitude, (since / 1_000.0) as f32);
             self.show(channel, shown);
         }
+    }
+
+    /// Draws what the relay tells: ten times a second, which the style sheet makes smooth.
+    fn told(self) -> Callback<[f32; 2]> {
+        Callback::from(move |sides: [f32; 2]| {
+            for (channel, magnitude) in sides.into_iter().enumerate() {
+                let bar = Ballistics::default().step(magnitude, 0.0).bar;
+                self.show(channel, Shown { bar, peak: 0.0 });
+            }
+        })
     }
 
     fn clear(&self) {

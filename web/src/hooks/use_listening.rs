@@ -1,14 +1,16 @@
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
+use soundport_api::SourceState;
 use yew::{AttrValue, Callback, UseReducerHandle, UseStateHandle, hook};
 use yew::{use_callback, use_effect_with, use_memo, use_mut_ref, use_reducer, use_state_eq};
 
 use crate::relay::Base;
-use crate::rtc::{self, Output, Report, Session, Ties};
+use crate::rtc::{self, Output, Report, Session, Ties, Wishes};
 use crate::state::{Attempt, Event, Failure, Listening, Phase};
+use crate::store;
 
 /// A card that is off is made ready for its click this soon, when the page has been drawn.
 const PREPARE_AFTER_MILLIS: u32 = 50;
@@ -57,29 +59,49 @@ impl ListeningHandle {
     }
 }
 
-/// Listens to the source with this id when asked to, with a factor on samples of `gain`.
-///
-/// `live` is what the relay says of the source: when it becomes true, a wait for the next attempt ends.
+/// What listening depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conditions {
+    /// What the relay says of the source; none while it does not answer. When it becomes live, a wait for the next attempt ends.
+    pub source: Option<SourceState>,
+    /// The relay's run: when it becomes another, the session is doubted.
+    pub instance: Option<AttrValue>,
+    /// The factor on samples.
+    pub gain: f32,
+    /// Whether a steady sound is worth a longer delay.
+    pub robust: bool,
+}
+
+/// Listens to the source with this id when asked to.
 #[hook]
-pub fn use_listening(base: &Rc<Base>, source: &AttrValue, live: bool, gain: f32) -> ListeningHandle {
+pub fn use_listening(base: &Rc<Base>, source: &AttrValue, conditions: Conditions) -> ListeningHandle {
+    let Conditions { source: said, instance, gain, robust } = conditions;
     let state = use_reducer(Listening::default);
     let output = use_state_eq(|| None::<OpenOutput>);
     let report = use_state_eq(|| None::<Report>);
     // Read by the session's looks, many times between two renderings.
-    let source_live = use_memo((), |()| Cell::new(live));
-    source_live.set(live);
+    let wishes = use_memo((), |()| Wishes::default());
+    wishes.stopped.set(said.is_some_and(|said| said != SourceState::Live));
+    wishes.robust.set(robust);
+    if *wishes.instance.borrow() != instance {
+        wishes.instance.replace(instance);
+        wishes.doubted.set(true);
+    }
     let tell = {
         let dispatcher = state.dispatcher();
         Callback::from(move |event| dispatcher.dispatch(event))
     };
     let opening = Opening {
         endpoint: base.join(&format!("whep/{source}")),
-        ties: Ties { on_event: tell.clone(), on_report: report_to(&report), source_live },
+        ties: Ties { on_event: tell.clone(), on_report: report_to(&report), wishes: Rc::clone(&wishes) },
     };
     use_session(opening, state.attempt, (*output).clone());
-    use_effect_with((live, tell.clone()), |(live, tell)| {
-        if *live {
-            tell.emit(Event::RelayAnswers);
+    use_effect_with(said == Some(SourceState::Live), {
+        let tell = tell.clone();
+        move |live| {
+            if *live {
+                tell.emit(Event::RelayAnswers);
+            }
         }
     });
     use_effect_with(((*output).clone(), gain), |(output, gain)| {
@@ -98,14 +120,21 @@ pub fn use_listening(base: &Rc<Base>, source: &AttrValue, live: bool, gain: f32)
             move || drop(soon)
         }
     });
-    let listen = use_callback((output.setter(), tell.clone(), gain), |(), (output, tell, gain)| {
-        tell.emit(Event::Listen);
-        match Output::open(*gain) {
-            Ok(opened) => output.set(Some(OpenOutput(Rc::new(opened)))),
-            Err(failure) => tell.emit(Event::Failed(failure)),
-        }
+    let listen = use_callback(
+        (output.setter(), tell.clone(), gain, source.clone()),
+        |(), (output, tell, gain, source)| {
+            store::remember_playing(source, true);
+            tell.emit(Event::Listen);
+            match Output::open(*gain) {
+                Ok(opened) => output.set(Some(OpenOutput(Rc::new(opened)))),
+                Err(failure) => tell.emit(Event::Failed(failure)),
+            }
+        },
+    );
+    let stop = use_callback((tell, source.clone()), |(), (tell, source)| {
+        store::remember_playing(source, false);
+        tell.emit(Event::Stop);
     });
-    let stop = use_callback(tell, |(), tell| tell.emit(Event::Stop));
     ListeningHandle { state, output, report, listen, stop }
 }
 

@@ -1,142 +1,92 @@
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo_events::EventListener;
-use gloo_timers::callback::Interval;
+use gloo_timers::callback::Timeout;
 use soundport_api::Source;
-use wasm_bindgen_futures::spawn_local;
-use web_sys::VisibilityState;
-use yew::{AttrValue, Callback, UseStateHandle, UseStateSetter, hook};
-use yew::{use_callback, use_effect_with, use_mut_ref, use_state_eq};
+use yew::{UseReducerDispatcher, UseReducerHandle, hook};
+use yew::{use_effect_with, use_memo, use_mut_ref, use_reducer};
 
-use crate::relay::{self, Base, ListError};
-use crate::state::merge;
+use super::board::Board;
+use super::feed::{Feed, Following, Levels};
+use crate::relay::Base;
+use crate::state::{Link, Roster};
 
-/// How often the list is read while the page is seen.
-const READ_EVERY_MILLIS: u32 = 2_000;
-
-/// Whether the relay answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
-    /// The first answer has not come yet.
-    Looking,
-    /// It answers.
-    Up,
-    /// It does not.
-    Down,
-    /// Something answers that is no relay.
-    Strange,
-}
+/// How long what is wanted must stay the same before it is asked for: cards come and go several at a time.
+const SETTLED_AFTER_MILLIS: u32 = 300;
 
 /// The sources there are.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct SourcesHandle {
-    sources: UseStateHandle<Vec<Source>>,
-    link: UseStateHandle<Link>,
-    /// Keeps a source on the page while it is listened to, whatever the relay says.
-    pub hold: Callback<(AttrValue, bool)>,
+    roster: UseReducerHandle<Roster>,
+    following: Rc<RefCell<Option<Following>>>,
+    /// Where cards read the levels that were asked for.
+    pub levels: Board<[f32; 2]>,
 }
 
 impl SourcesHandle {
     /// The list to show.
     pub fn list(&self) -> &[Source] {
-        &self.sources
+        &self.roster.sources
     }
 
     /// Whether the relay answers.
     pub fn link(&self) -> Link {
-        *self.link
+        self.roster.link
+    }
+
+    /// What is wrong with the relay, in its own words.
+    pub fn trouble(&self) -> Option<&str> {
+        self.roster.trouble.as_deref()
+    }
+
+    /// The relay's run: another one knows none of its sessions.
+    pub fn instance(&self) -> Option<&str> {
+        self.roster.instance.as_deref()
+    }
+
+    /// Where news of them go.
+    pub(super) fn dispatcher(&self) -> UseReducerDispatcher<Roster> {
+        self.roster.dispatcher()
     }
 }
 
-/// Reads the sources from the relay again and again.
+/// Follows the relay's sources.
 #[hook]
 pub fn use_sources(base: &Rc<Base>) -> SourcesHandle {
-    let sources = use_state_eq(Vec::new);
-    let link = use_state_eq(|| Link::Looking);
-    let held = use_mut_ref(Vec::<AttrValue>::new);
-    let shown = use_mut_ref(Vec::<Source>::new);
+    let roster = use_reducer(Roster::default);
+    let board = use_memo((), |()| Board::default());
+    let following = use_mut_ref(|| None);
+    use_effect_with((), {
+        let (base, board, news) = (Rc::clone(base), (*board).clone(), roster.dispatcher());
+        let following = Rc::clone(&following);
+        move |()| {
+            let feed = Feed::follow(base, move |new| news.dispatch(new), move |levels| show(&board, &levels));
+            following.replace(Some(feed));
+            move || drop(following.take())
+        }
+    });
+    SourcesHandle { roster, following, levels: (*board).clone() }
+}
 
-    let hold = use_callback((), {
-        let held = Rc::clone(&held);
-        move |(id, on), ()| {
-            let mut held = held.borrow_mut();
-            held.retain(|held| *held != id);
-            if on {
-                held.push(id);
+/// Asks for the levels of these sources, by their ids joined by commas.
+#[hook]
+pub fn use_levels(sources: &SourcesHandle, wanted: String) {
+    let following = Rc::clone(&sources.following);
+    use_effect_with(wanted, move |wanted| {
+        let wanted = wanted.clone();
+        let settled = Timeout::new(SETTLED_AFTER_MILLIS, move || {
+            if let Some(following) = &*following.borrow() {
+                following.want(wanted);
             }
-        }
-    });
-    use_effect_with(Rc::clone(base), {
-        let reader = Reader { held, shown, sources: sources.setter(), link: link.setter() };
-        move |base| {
-            let reading = reader.read_on(Rc::clone(base));
-            move || drop(reading)
-        }
-    });
-    SourcesHandle { sources, link, hold }
-}
-
-/// Where readings of the list go.
-#[derive(Clone)]
-struct Reader {
-    held: Rc<RefCell<Vec<AttrValue>>>,
-    shown: Rc<RefCell<Vec<Source>>>,
-    sources: UseStateSetter<Vec<Source>>,
-    link: UseStateSetter<Link>,
-}
-
-impl Reader {
-    /// Reads now, every two seconds while the page is seen, and when it is seen again.
-    fn read_on(self, base: Rc<Base>) -> (Interval, Option<EventListener>) {
-        let under_way = Rc::new(Cell::new(false));
-        let read = Rc::new(move || {
-            let (reader, base, under_way) = (self.clone(), Rc::clone(&base), Rc::clone(&under_way));
-            spawn_local(async move {
-                // A slow answer is waited for, not asked for again.
-                if !under_way.replace(true) {
-                    reader.take(relay::sources(&base).await);
-                    under_way.set(false);
-                }
-            });
         });
-        read();
-        let on_sight = is_seen_listener(Rc::clone(&read));
-        (
-            Interval::new(READ_EVERY_MILLIS, move || {
-                if is_seen() {
-                    read()
-                }
-            }),
-            on_sight,
-        )
-    }
-
-    fn take(&self, answer: Result<Vec<Source>, ListError>) {
-        match answer {
-            Ok(fresh) => {
-                let held = self.held.borrow();
-                let merged = merge(&self.shown.borrow(), fresh, |id| held.iter().any(|held| held == id));
-                self.shown.replace(merged.clone());
-                self.sources.set(merged);
-                self.link.set(Link::Up);
-            }
-            Err(ListError::Unreachable) => self.link.set(Link::Down),
-            Err(ListError::NotARelay) => self.link.set(Link::Strange),
-        }
-    }
+        move || drop(settled)
+    });
 }
 
-fn is_seen() -> bool {
-    let document = web_sys::window().and_then(|window| window.document());
-    document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
-}
-
-fn is_seen_listener(read: Rc<impl Fn() + 'static>) -> Option<EventListener> {
-    let document = web_sys::window()?.document()?;
-    Some(EventListener::new(&document, "visibilitychange", move |_| {
-        if is_seen() {
-            read();
-        }
-    }))
+/// Tells meters their levels; none at all mean that no more will come for now.
+fn show(board: &Board<[f32; 2]>, levels: &Levels) {
+    board.tell(|id| {
+        let level = levels.iter().find(|(known, _)| known == id).map(|(_, sides)| *sides);
+        level.or_else(|| levels.is_empty().then_some([0.0; 2]))
+    });
 }

@@ -29,6 +29,11 @@ impl Base {
         (!self.own).then_some(&self.url)
     }
 
+    /// Whether the relay is asked without TLS, and so over HTTP/1.1.
+    pub fn is_plain(&self) -> bool {
+        self.url.starts_with("http:")
+    }
+
     /// The host's name as the page knows it.
     pub fn host(&self) -> String {
         Url::new(&self.url).map(|url| url.hostname()).unwrap_or_default()

@@ -38,6 +38,14 @@ pub(crate) async fn get(url: &str, timeout_millis: u32) -> Result<Answer, NoAnsw
     start(url, &options)?.answer().await
 }
 
+/// Asks for `url`, and leaves the body to be read while it comes.
+pub(crate) async fn open(url: &str, signal: &AbortSignal) -> Result<Response, NoAnswer> {
+    let options = RequestInit::new();
+    options.set_signal(Some(signal));
+    options.set_cache(web_sys::RequestCache::NoStore);
+    Ok(JsFuture::from(start(url, &options)?.0).await?.dyn_into()?)
+}
+
 /// Sends a body to `url`; the request is on its way when this returns.
 pub(crate) fn post(
     url: &str,

@@ -16,6 +16,17 @@ pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Option<T> {
     T::deserialize(Value(js_sys::JSON::parse(text).ok()?)).ok()
 }
 
+/// Reads levels by the source's id: ten times a second, so by hand.
+pub(crate) fn levels(text: &str) -> Option<Vec<(String, [f32; 2])>> {
+    let levels = js_sys::JSON::parse(text).ok()?;
+    let side = |sides: &Array, side| sides.get(side).as_f64().unwrap_or(0.0) as f32;
+    let level = |(id, sides): (Value, Value)| {
+        let sides: Array = sides.0.dyn_into().ok()?;
+        Some((id.0.as_string()?, [side(&sides, 0), side(&sides, 1)]))
+    };
+    levels.is_object().then(|| entries(&levels).filter_map(level).collect())
+}
+
 /// Not the shape that was asked for.
 #[derive(Debug)]
 struct WrongShape;

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 
+use gloo_timers::callback::Timeout;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     AnalyserNode, AudioContext, AudioContextState, ChannelCountMode, GainNode, HtmlAudioElement, MediaStream,
@@ -24,6 +25,12 @@ const PICTURE_FRAMES: usize = 1_024;
 
 /// How quickly a new volume is reached, in seconds: a jump would click.
 const VOLUME_RAMP_SECS: f64 = 0.012;
+
+/// A browser that lets sound begin has begun within so many looks.
+const LOOKS_FOR_LEAVE: u32 = 10;
+
+/// From one such look to the next.
+const LOOK_FOR_LEAVE_MILLIS: u32 = 60;
 
 /// The largest sample magnitudes of late, 0..1 and above.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -134,6 +141,14 @@ impl Output {
         self.context.state() == AudioContextState::Running
     }
 
+    /// Asks the browser to let sound out again, where it stopped: after a sleep, or when another program took the loudspeaker.
+    pub(super) fn wake(&self) {
+        if !self.is_running() {
+            // As above.
+            let _ = self.context.resume();
+        }
+    }
+
     /// The levels of the last picture's time, before the volume.
     pub fn levels(&self) -> Levels {
         self.peaks_of_newest(PICTURE_FRAMES)
@@ -190,6 +205,23 @@ fn context() -> Result<AudioContext, JsValue> {
 pub(super) fn warm_up() {
     // A browser without Web Audio says so when it is asked to listen.
     let _ = context();
+}
+
+/// Tells whether the browser lets sound begin without a click.
+pub fn ask_to_play(tell: impl FnOnce(bool) + 'static) {
+    let Ok(context) = context() else { return tell(false) };
+    // Where it is not allowed this promise waits for a click.
+    let _ = context.resume();
+    look_for_leave(context, LOOKS_FOR_LEAVE, tell);
+}
+
+fn look_for_leave(context: AudioContext, looks: u32, tell: impl FnOnce(bool) + 'static) {
+    let running = context.state() == AudioContextState::Running;
+    if running || looks == 0 {
+        return tell(running);
+    }
+    // Ends by itself within a second.
+    Timeout::new(LOOK_FOR_LEAVE_MILLIS, move || look_for_leave(context, looks - 1, tell)).forget();
 }
 
 /// Tells iOS that this is playback, which its silent switch does not silence.

@@ -17,6 +17,15 @@ pub(super) struct Peer {
     receiver: RtcRtpReceiver,
 }
 
+/// What this browser can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Receive at all.
+    pub webrtc: bool,
+    /// Be told how long packets are to wait.
+    pub delay: bool,
+}
+
 impl Peer {
     /// A connection that is ready to receive one audio track.
     pub(super) fn new() -> Result<Self, JsValue> {
@@ -24,9 +33,14 @@ impl Peer {
         let init = RtcRtpTransceiverInit::new();
         init.set_direction(RtcRtpTransceiverDirection::Recvonly);
         let receiver = connection.add_transceiver_with_str_and_init("audio", &init).receiver();
-        // The browser raises it by itself where the network needs more.
-        receiver.unchecked_ref::<BufferedReceiver>().set_jitter_buffer_target(0.0);
-        Ok(Self { connection, receiver })
+        let peer = Self { connection, receiver };
+        peer.hold_packets(0.0);
+        Ok(peer)
+    }
+
+    /// Lets packets wait for this long before they are played. The browser raises it by itself where the network needs more.
+    pub(super) fn hold_packets(&self, millis: f64) {
+        self.receiver.unchecked_ref::<BufferedReceiver>().set_jitter_buffer_target(millis);
     }
 
     /// The track, silent until packets come.
@@ -65,6 +79,15 @@ impl Peer {
         let map: StatsMap = JsFuture::from(self.connection.get_stats()).await.ok()?.unchecked_into();
         Snapshot::read(&map)
     }
+}
+
+/// Whether this browser has WebRTC, and whether it can be told how long packets are to wait.
+pub fn abilities() -> Abilities {
+    let class = js_sys::Reflect::get(&js_sys::global(), &"RTCPeerConnection".into());
+    let receiver = js_sys::Reflect::get(&js_sys::global(), &"RTCRtpReceiver".into());
+    let shape = receiver.and_then(|receiver| js_sys::Reflect::get(&receiver, &"prototype".into()));
+    let has_target = shape.and_then(|shape| js_sys::Reflect::has(&shape, &"jitterBufferTarget".into()));
+    Abilities { webrtc: class.is_ok_and(|class| class.is_function()), delay: has_target.unwrap_or(false) }
 }
 
 impl Drop for Peer {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use gloo_timers::callback::Interval;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::RtcPeerConnectionState;
-use yew::Callback;
+use yew::{AttrValue, Callback};
 
 use super::output::Output;
 use super::peer::Peer;
@@ -15,6 +15,9 @@ use crate::state::{Event, Failure, Finding, Pause, Reading, Refusal, Watch};
 
 /// How often a session is looked at: sound must be seen soon after it is heard.
 const LOOK_EVERY_MILLIS: u32 = 50;
+
+/// How long packets wait where a steady sound is worth it: longer than most stalls of a wireless network.
+const ROBUST_MILLIS: f64 = 200.0;
 
 /// Looks from one reading of the counters to the next: one second.
 const LOOKS_PER_REPORT: u32 = 20;
@@ -32,8 +35,21 @@ pub struct Ties {
     pub on_event: Callback<Event>,
     /// Its figures, once a second.
     pub on_report: Callback<Report>,
-    /// Whether the relay calls the source live.
-    pub source_live: Rc<Cell<bool>>,
+    /// What the page knows and wants.
+    pub wishes: Rc<Wishes>,
+}
+
+/// What a session reads at every look.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Whether the relay says that the source has stopped.
+    pub stopped: Cell<bool>,
+    /// Whether a steady sound is worth a longer delay.
+    pub robust: Cell<bool>,
+    /// The relay's run that the page knows of.
+    pub instance: RefCell<Option<AttrValue>>,
+    /// Whether the relay may have forgotten the session: it is asked once.
+    pub doubted: Cell<bool>,
 }
 
 struct Inner {
@@ -45,6 +61,7 @@ struct Inner {
     window: RefCell<Window>,
     packets: Cell<u64>,
     looks: Cell<u32>,
+    robust: Cell<bool>,
     closed: Cell<bool>,
 }
 
@@ -65,6 +82,7 @@ impl Session {
             window: RefCell::default(),
             packets: Cell::new(0),
             looks: Cell::new(0),
+            robust: Cell::new(false),
             closed: Cell::new(false),
         });
         spawn_local(Rc::clone(&inner).connect(endpoint, offer));
@@ -111,7 +129,9 @@ impl Inner {
         self.looks.set(looks % LOOKS_PER_REPORT);
         if looks == LOOKS_PER_REPORT {
             spawn_local(Rc::clone(self).report());
+            self.output.wake();
         }
+        self.follow_wishes();
         let state = self.peer.state();
         if matches!(state, RtcPeerConnectionState::Failed | RtcPeerConnectionState::Closed) {
             return self.tell_broken(Pause::Broken);
@@ -123,7 +143,7 @@ impl Inner {
             running: self.output.is_running(),
             packets: self.packets.get(),
             peak: self.output.peak(),
-            source_live: self.ties.source_live.get(),
+            source_stopped: self.ties.wishes.stopped.get(),
         };
         if connected {
             self.tell(Event::Connected);
@@ -139,6 +159,17 @@ impl Inner {
         }
     }
 
+    fn follow_wishes(self: &Rc<Self>) {
+        let wishes = &self.ties.wishes;
+        let robust = wishes.robust.get();
+        if self.robust.replace(robust) != robust {
+            self.peer.hold_packets(if robust { ROBUST_MILLIS } else { 0.0 });
+        }
+        if self.session_url.borrow().is_some() && wishes.doubted.take() {
+            spawn_local(Rc::clone(self).ask());
+        }
+    }
+
     async fn report(self: Rc<Self>) {
         let Some(snapshot) = self.peer.snapshot().await else { return };
         self.packets.set(snapshot.packets as u64);
@@ -148,12 +179,12 @@ impl Inner {
         }
     }
 
-    /// Packets stay away: a relay that restarted does not know the session, one that is gone does not answer.
+    /// Something is odd: a relay that restarted does not know the session, one that is gone does not answer.
     async fn ask(self: Rc<Self>) {
         let Some(url) = self.session_url.borrow().clone() else { return };
         match whep::still_stands(&url).await {
             Ok(true) => {}
-            Ok(false) => self.tell_broken(Pause::Broken),
+            Ok(false) => self.tell(Event::Forgotten(js_sys::Math::random())),
             Err(_) => self.tell_broken(Pause::NoRelay),
         }
     }

@@ -146,7 +146,7 @@ fn way_in_words(map: &StatsMap, pair: &RawStats) -> String {
         candidate.as_ref().and_then(RawStats::candidate_type).unwrap_or_else(|| "unknown".into())
     };
     let protocol = local.as_ref().and_then(|local| local.relay_protocol().or_else(|| local.protocol()));
-    let protocol = protocol.unwrap_or_else(|| "?".into()).to_uppercase();
+    let protocol = protocol.unwrap_or_else(|| "?".into()).to_ascii_uppercase();
     format!("{protocol}, {} to {}", kind(&local), kind(&remote))
 }
 

@@ -66,6 +66,8 @@ pub enum Event {
     Quiet(Quiet),
     /// The connection is gone, or never came to stand.
     Broken(Pause, f64),
+    /// The relay knows nothing of the session: it was restarted, or gave it up.
+    Forgotten(f64),
     /// The relay gave no session.
     Refused(Refusal, f64),
     /// Listening cannot go on.
@@ -103,6 +105,7 @@ impl Listening {
             Event::Sound => Some(Self { phase: Phase::Listening, tries: 0, ..self.clone() }),
             Event::Quiet(quiet) => Some(Self { phase: Phase::Silent(quiet), tries: 0, ..self.clone() }),
             Event::Broken(pause, jitter) => Some(self.broken(pause, jitter)),
+            Event::Forgotten(jitter) => Some(self.forgotten(jitter)),
             Event::Refused(refusal, jitter) => Some(self.refused(refusal, jitter)),
             Event::Failed(failure) => Some(self.ended(Phase::Failed(failure))),
             Event::RelayAnswers if self.begun => None,
@@ -136,6 +139,16 @@ impl Listening {
             return self.ended(Phase::Failed(Failure::NoMedia));
         }
         self.next_attempt(Phase::Reconnecting(pause), backoff_millis(self.tries, jitter))
+    }
+
+    /// The relay answers, so the first attempt waits for nothing.
+    fn forgotten(&self, jitter: f64) -> Self {
+        let phase = match self.phase {
+            Phase::Connecting => Phase::Connecting,
+            _ => Phase::Reconnecting(Pause::Broken),
+        };
+        let delay_millis = if self.tries <= 1 { 0 } else { backoff_millis(self.tries, jitter) };
+        self.next_attempt(phase, delay_millis)
     }
 
     fn refused(&self, refusal: Refusal, jitter: f64) -> Self {
@@ -209,6 +222,18 @@ mod tests {
         assert_eq!(state.attempt.unwrap().number, 5);
         let state = state.reduce(Event::Sound).reduce(BROKEN);
         assert_eq!(state.attempt.unwrap().delay_millis, 250, "sound makes the next wait short again");
+    }
+
+    #[test]
+    fn a_relay_that_forgot_the_session_is_asked_for_another_at_once() {
+        let state = run([Event::Listen, Event::Begun, Event::Connected, Event::Sound, Event::Forgotten(1.0)]);
+        assert_eq!(state.phase, Phase::Reconnecting(Pause::Broken));
+        assert_eq!(state.attempt, Some(Attempt { number: 2, delay_millis: 0 }));
+        let state = state.reduce(Event::Begun).reduce(Event::Forgotten(1.0)).reduce(Event::Begun);
+        let again = state.reduce(Event::Forgotten(1.0)).attempt.unwrap();
+        assert!(again.delay_millis > 0, "one that forgets again and again is not pestered");
+        let first = run([Event::Listen, Event::Begun, Event::Forgotten(1.0)]);
+        assert_eq!(first.phase, Phase::Connecting, "a first attempt goes on");
     }
 
     #[test]

@@ -2,7 +2,8 @@ use soundport_api::{Source, SourceState};
 
 /// The list to show after the relay answered `fresh`, when `shown` is what stands on the page.
 ///
-/// Cards keep their places: what is known stays in order and newcomers follow. A source that the relay no longer names leaves the page,
+/// Cards keep their places: what is known stays in order and newcomers follow, those with sound first and those that are gone last, so that
+/// a page is in order when it is loaded and nothing jumps afterwards. A source that the relay no longer names leaves the page,
 /// unless `held` says that somebody listens to it: it stays as lost, so that its sound can come back without a click.
 pub fn merge(shown: &[Source], fresh: Vec<Source>, held: impl Fn(&str) -> bool) -> Vec<Source> {
     let mut fresh: Vec<Option<Source>> = fresh.into_iter().map(Some).collect();
@@ -15,15 +16,26 @@ pub fn merge(shown: &[Source], fresh: Vec<Source>, held: impl Fn(&str) -> bool) 
             None => {}
         }
     }
-    merged.extend(fresh.into_iter().flatten());
+    for rank in 0..3 {
+        let of_rank = |new: &mut Option<Source>| new.take_if(|new| self::rank(new.state) == rank);
+        merged.extend(fresh.iter_mut().filter_map(of_rank));
+    }
     merged
 }
 
+fn rank(state: SourceState) -> u8 {
+    match state {
+        SourceState::Live => 0,
+        SourceState::Waiting | SourceState::Idle => 1,
+        SourceState::Lost => 2,
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(in crate::state) mod tests {
     use super::*;
 
-    fn source(id: &str, state: SourceState) -> Source {
+    pub(in crate::state) fn source(id: &str, state: SourceState) -> Source {
         Source {
             id: id.into(),
             title: id.to_uppercase(),
@@ -35,7 +47,7 @@ mod tests {
         }
     }
 
-    fn ids(sources: &[Source]) -> Vec<&str> {
+    pub(in crate::state) fn ids(sources: &[Source]) -> Vec<&str> {
         sources.iter().map(|source| source.id.as_str()).collect()
     }
 
@@ -50,6 +62,18 @@ mod tests {
         let merged = merge(&shown, fresh, |_| false);
         assert_eq!(ids(&merged), ["b", "c", "a"]);
         assert_eq!(merged[1].state, SourceState::Idle);
+    }
+
+    #[test]
+    fn a_page_begins_with_what_can_be_heard() {
+        let fresh = vec![
+            source("a", SourceState::Lost),
+            source("b", SourceState::Idle),
+            source("c", SourceState::Live),
+            source("d", SourceState::Waiting),
+            source("e", SourceState::Live),
+        ];
+        assert_eq!(ids(&merge(&[], fresh, |_| false)), ["c", "e", "b", "d", "a"]);
     }
 
     #[test]

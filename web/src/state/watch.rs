@@ -12,6 +12,9 @@ const STALLED_AFTER_MILLIS: f64 = 1_500.0;
 /// How often the relay is asked while packets stay away.
 const ASK_EVERY_MILLIS: f64 = 2_000.0;
 
+/// How often it is asked while it says itself that nothing is to come.
+const ASK_STOPPED_EVERY_MILLIS: f64 = 10_000.0;
+
 /// How long the browser may take to let sound out once the connection stands.
 const BLOCKED_AFTER_MILLIS: f64 = 2_000.0;
 
@@ -43,8 +46,8 @@ pub struct Reading {
     pub packets: u64,
     /// The largest sample magnitude of late, 0..1.
     pub peak: f32,
-    /// Whether the relay calls the source live.
-    pub source_live: bool,
+    /// Whether the relay says that the source has stopped.
+    pub source_stopped: bool,
 }
 
 /// What a reading means.
@@ -96,23 +99,28 @@ impl Watch {
             self.sound_at = Some(now);
             return Some(Finding::Sound);
         }
-        let Some(connected_at) = self.connected_at else {
-            return (now - self.opened_at > CONNECT_WITHIN_MILLIS).then_some(Finding::NeverConnected);
-        };
+        let stopped = reading.source_stopped;
         let stalled = now - self.packet_at > STALLED_AFTER_MILLIS;
-        if stalled && (self.asked_at < self.packet_at || now - self.asked_at > ASK_EVERY_MILLIS) {
+        let ask_at = match stopped {
+            true => self.asked_at.max(self.packet_at) + ASK_STOPPED_EVERY_MILLIS,
+            false if self.asked_at < self.packet_at => now,
+            false => self.asked_at + ASK_EVERY_MILLIS,
+        };
+        if stalled && now >= ask_at {
             self.asked_at = now;
             return Some(Finding::Ask);
         }
-        let quiet_for = now - self.sound_at.unwrap_or(connected_at);
-        if quiet_for < QUIET_AFTER_MILLIS && (reading.source_live || !stalled) {
-            return None;
+        let Some(connected_at) = self.connected_at else {
+            return (now - self.opened_at > CONNECT_WITHIN_MILLIS).then_some(Finding::NeverConnected);
+        };
+        if stopped {
+            // When it plays again its sound is given a moment to come.
+            self.sound_at = Some(now);
+            return Some(Finding::Quiet(Quiet::SourceStopped));
         }
-        Some(Finding::Quiet(match (reading.source_live, stalled) {
-            (false, _) => Quiet::SourceStopped,
-            (true, true) => Quiet::NoPackets,
-            (true, false) => Quiet::Zeros,
-        }))
+        let quiet_for = now - self.sound_at.unwrap_or(connected_at);
+        let quiet = if stalled { Quiet::NoPackets } else { Quiet::Zeros };
+        (quiet_for >= QUIET_AFTER_MILLIS).then_some(Finding::Quiet(quiet))
     }
 }
 
@@ -135,8 +143,14 @@ mod tests {
         found
     }
 
-    const OPEN: Reading =
-        Reading { now_millis: 0.0, connected: true, running: true, packets: 0, peak: 0.0, source_live: true };
+    const OPEN: Reading = Reading {
+        now_millis: 0.0,
+        connected: true,
+        running: true,
+        packets: 0,
+        peak: 0.0,
+        source_stopped: false,
+    };
 
     #[test]
     fn sound_is_found_at_once_and_a_short_pause_is_no_silence() {
@@ -147,12 +161,26 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_stopped_is_named_sooner() {
+    fn a_source_that_stopped_is_named_at_once_and_its_return_is_waited_for() {
         let mut ear = Watch::new(0.0);
         watch(&mut ear, 0, 500, Reading { peak: 0.1, ..OPEN }, true);
-        let stopped = Reading { source_live: false, packets: 400, ..OPEN };
-        let found = watch(&mut ear, 500, 2_400, stopped, false);
-        assert_eq!(found, [(2_000, Finding::Ask), (2_100, Finding::Quiet(Quiet::SourceStopped))]);
+        let stopped = Reading { source_stopped: true, packets: 400, ..OPEN };
+        let found = watch(&mut ear, 500, 9_000, stopped, false);
+        assert_eq!(found, [(500, Finding::Quiet(Quiet::SourceStopped))]);
+        let tail = watch(&mut ear, 9_000, 9_100, Reading { peak: 0.1, ..stopped }, false);
+        assert_eq!(tail, [(9_000, Finding::Sound)], "what is still heard is no silence");
+        watch(&mut ear, 9_100, 9_200, stopped, false);
+        assert_eq!(watch(&mut ear, 9_200, 9_400, OPEN, true), [], "its sound is on the way");
+    }
+
+    #[test]
+    fn a_session_whose_source_stopped_is_asked_about_seldom() {
+        let mut ear = Watch::new(0.0);
+        watch(&mut ear, 0, 500, Reading { peak: 0.1, ..OPEN }, true);
+        let stopped = Reading { source_stopped: true, packets: 400, ..OPEN };
+        let found = watch(&mut ear, 500, 40_000, stopped, false);
+        let asks = found.iter().filter(|found| found.1 == Finding::Ask).count();
+        assert!((3..=4).contains(&asks), "{found:?}");
     }
 
     #[test]
@@ -163,7 +191,7 @@ mod tests {
         let asks = watch(&mut ear, 500, 7_000, gone, false);
         let asks: Vec<u32> =
             asks.iter().filter(|found| found.1 == Finding::Ask).map(|found| found.0).collect();
-        assert_eq!(asks, [2_000, 4_100, 6_200]);
+        assert_eq!(asks, [2_000, 4_000, 6_000]);
     }
 
     #[test]
@@ -182,7 +210,8 @@ mod tests {
     fn a_connection_that_never_stands_is_given_up() {
         let mut ear = Watch::new(0.0);
         let never = Reading { connected: false, ..OPEN };
-        assert_eq!(watch(&mut ear, 0, 10_100, never, false), []);
-        assert_eq!(watch(&mut ear, 10_100, 10_200, never, false), [(10_100, Finding::NeverConnected)]);
+        let found = watch(&mut ear, 0, 10_200, never, false);
+        let asks = found.iter().filter(|found| found.1 == Finding::Ask).count();
+        assert_eq!((asks, found.last().copied()), (1, Some((10_100, Finding::NeverConnected))), "{found:?}");
     }
 }
