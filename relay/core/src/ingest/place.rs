@@ -89,8 +89,7 @@ impl Ingest {
         let (id, number) = self.free_id(&naming::slug_of_address(ip));
         tracing::info!(source = %id, from = %key.from, "new source");
         let title = naming::title(ip, number);
-        self.sources.push(Source::new(id, title, Origin::Found(ip), self.config.encode, now));
-        self.sources.len() - 1
+        self.add(Source::new(id, title, Origin::Found(ip), self.config.encode, now))
     }
 
     fn adopt(&mut self, index: usize, candidate: Candidate) {
