@@ -63,8 +63,7 @@ impl Ingest {
         }
         // A sender that is restarted may be quicker than its silence is noticed: wait until that is clear.
         let waited = now.saturating_duration_since(since) > TAKEN_OVER_AFTER;
-        let taken = best >= Some(Claim::Announced);
-        if taken || key.to != self.config.port || (kin().next().is_some() && !waited) {
+        if key.to != self.config.port || (kin().next().is_some() && !waited) {
             return None;
         }
         self.place_found(key, now)
