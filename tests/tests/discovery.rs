@@ -98,6 +98,23 @@ fn pulse_audio_appears_under_its_name_and_is_heard_again_after_all_that_befalls_
 }
 
 #[test]
+fn pulse_audios_opus_is_passed_on() -> Result<()> {
+    let _turn = turn();
+    let wav = Wav::new()?;
+    let network = Network::start()?;
+    let container = network.container("desktop")?;
+    let pulse = AudioServer::pulse_audio(Some(&container))?;
+    let relay = open_relay(&network)?;
+    let events = Events::subscribe(relay.http())?;
+    pulse.load(&format!("module-rtp-send enable_opus=1 destination_ip={}", network.host()))?;
+    let _played = pulse.play(&wav.path(), None)?;
+    let source =
+        events.wait_source("desktop", "live", STATE_WITHIN, |source| source.state == SourceState::Live)?;
+    ensure!(source.format.is_some_and(|format| format.encoding == Encoding::Opus), "{:?}", source.format);
+    hears_tone(&relay, "desktop")
+}
+
+#[test]
 fn pipewires_own_sink_appears_under_its_name() -> Result<()> {
     let _turn = turn();
     let wav = Wav::new()?;
@@ -229,6 +246,8 @@ fn a_flood_of_announcements_is_bounded_and_disturbs_nobody() -> Result<()> {
     let heard = stream.settled()?;
     heard.check_ears()?;
     ensure!(heard.largest_step() <= 1.5, "a click: {:.2}", heard.largest_step());
+    let desktop = relay.source("desktop")?.context("desktop is gone")?;
+    ensure!((desktop.state, desktop.listeners) == (SourceState::Live, 1), "{desktop:?}");
     let (count, after) = (relay.sources()?.len(), relay.usage()?.resident_bytes);
     report(&format!("after the flood: {count} sources, {} KiB more", after.saturating_sub(before) / 1024));
     ensure!(count <= MOST_SOURCES, "{count} sources");
@@ -252,6 +271,11 @@ fn flood(relay: &Relay) -> Result<()> {
                 let announced = Announced { name, session, port, from, ..Announced::default() };
                 socket.send_to(&announced.packet(false), relay.sap())?;
             }
+        }
+        // Strangers take the real stream's name, and say goodbye in its place.
+        let stolen = tone_stream(relay, 21, "desktop");
+        for (socket, is_goodbye) in sockets.iter().zip([true, false].into_iter().cycle()) {
+            socket.send_to(&stolen.packet(is_goodbye), relay.sap())?;
         }
         let mut giant = Announced::default().packet(false);
         giant.extend(b"a=fmtp:127 x\n".repeat(4_000));
@@ -283,14 +307,18 @@ fn shows_markup_as_text(relay: &Relay) -> Result<()> {
 fn announce_tone(relay: &Relay, last: u8, name: &str, signal: Signal) -> Result<(ToneSender, Announcer)> {
     let from = Ipv4Addr::new(127, 0, 0, last).into();
     let options = ToneSenderOptions { from, ssrc: u32::from(last), signal, ..Default::default() };
-    let stream = Announced {
+    let stream = tone_stream(relay, last, name);
+    Ok((ToneSender::start(relay.rtp(), options)?, Announcer::start(relay.sap(), stream)?))
+}
+
+fn tone_stream(relay: &Relay, last: u8, name: &str) -> Announced {
+    Announced {
         name: format!("PulseAudio RTP Stream on {name}").into_bytes(),
         port: relay.rtp().port(),
         session: u64::from(last),
-        from,
+        from: Ipv4Addr::new(127, 0, 0, last).into(),
         ..Announced::default()
-    };
-    Ok((ToneSender::start(relay.rtp(), options)?, Announcer::start(relay.sap(), stream)?))
+    }
 }
 
 fn open_relay(network: &Network) -> Result<Relay> {
