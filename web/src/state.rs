@@ -3,19 +3,21 @@
 //! No browser type is named here, so that every way through it is tested natively.
 
 mod backoff;
-mod desk;
+
 mod failure;
 mod filter;
 mod listening;
+mod mix;
 mod roster;
 mod sources;
 mod watch;
 
 pub use backoff::backoff_millis;
-pub use desk::{Desk, Move, Player};
+
 pub use failure::{Failure, Pause, Quiet, Refusal};
 pub use filter::is_meant;
 pub use listening::{Attempt, Event, Listening, Phase};
+pub use mix::{Heard, Mix, Move};
 pub use roster::{Link, News, Roster};
 pub use sources::merge;
 pub use watch::{Finding, Reading, Watch};
