@@ -41,7 +41,7 @@ pub fn SourceCard(props: &SourceCardProps) -> Html {
                 </div>
                 { button(props) }
             </div>
-            <p class="note">{ format(props) }{ note(props) }</p>
+            <p class="note">{ small_print(props) }</p>
             <Meter source={source.id.clone()} output={view.output.clone()} levels={props.levels.clone()} />
             { controls::controls(&source.title, view, &props.act) }
             { details::details(source, view, &props.act) }
@@ -78,22 +78,19 @@ fn is_muted(props: &SourceCardProps) -> bool {
     props.view.hushed || props.view.settings.gain() == 0.0
 }
 
-/// The format in small print, where no failure takes its place.
-fn format(props: &SourceCardProps) -> Html {
-    match (props.source.format, &props.view.phase) {
-        (Some(_), Phase::Failed(_)) | (None, _) => Html::default(),
-        (Some(format), _) => html! { <span class="format">{ words::format(format) }</span> },
-    }
-}
-
-/// What the state means, and what to do.
-fn note(props: &SourceCardProps) -> String {
-    match (&props.view.phase, &props.source.trouble) {
-        (Phase::Failed(_), _) | (_, None) if props.view.phase != Phase::Ready => {
-            words::phase_note(&props.view.phase)
-        }
+/// The format, what the state means, and what to do. A failure needs the room alone.
+fn small_print(props: &SourceCardProps) -> String {
+    let (source, phase) = (&props.source, &props.view.phase);
+    let note = match (phase, &source.trouble) {
+        (Phase::Failed(_), _) => return words::phase_note(phase),
         (_, Some(trouble)) => trouble.clone(),
-        (_, None) => words::source_note(props.source.state).to_owned(),
+        (Phase::Ready, None) => words::source_note(source.state).to_owned(),
+        (_, None) => words::phase_note(phase),
+    };
+    match source.format.map(words::format) {
+        Some(format) if note.is_empty() => format,
+        Some(format) => format!("{format}. {note}"),
+        None => note,
     }
 }
 
