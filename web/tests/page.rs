@@ -89,6 +89,7 @@ async fn the_volume_is_remembered_for_each_source() {
 
 #[wasm_bindgen_test]
 async fn a_click_that_reaches_no_relay_fails_in_words_and_keeps_the_focus() {
+    stage::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_goes_away();
     stage.focus("[data-action=listen]");
@@ -100,6 +101,7 @@ async fn a_click_that_reaches_no_relay_fails_in_words_and_keeps_the_focus() {
 
 #[wasm_bindgen_test]
 async fn a_click_asks_the_relay_for_stereo_and_stop_ends_it() {
+    stage::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.click("[data-action=listen]");
     until("the offer", || !stage.offers().is_empty()).await;
@@ -112,6 +114,7 @@ async fn a_click_asks_the_relay_for_stereo_and_stop_ends_it() {
 
 #[wasm_bindgen_test]
 async fn a_source_that_sends_nothing_yet_is_waited_for() {
+    stage::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_refuses(409);
     stage.click("[data-action=listen]");
@@ -122,10 +125,12 @@ async fn a_source_that_sends_nothing_yet_is_waited_for() {
 
 #[wasm_bindgen_test]
 async fn an_empty_relay_teaches_and_a_missing_one_is_missed() {
+    stage::forget_everything();
     let stage = Stage::app(&[]).await;
     assert!(stage.text("[data-notice=no-source] code").starts_with("pactl load-module module-rtp-send"));
     stage.one("[data-notice=no-source] [data-action=copy]");
     stage.relay_goes_away();
+    stage.stream_ends();
     until("the notice", || stage.find("[data-notice=no-relay]").is_some()).await;
 }
 

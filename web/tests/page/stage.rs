@@ -131,8 +131,7 @@ impl Stage {
         let root = root();
         let handle = yew::Renderer::<App>::with_root(root.clone()).render();
         let stage = Self { root, take_away: Some(Box::new(move || handle.destroy())) };
-        let first = if ids.is_empty() { "[data-notice]" } else { ".card" };
-        until("the page", || stage.find(first).is_some()).await;
+        until("the page", || stage.find(".card, [data-notice]").is_some()).await;
         stage
     }
 
