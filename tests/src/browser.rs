@@ -10,11 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use thirtyfour::{By, WebDriver};
+use thirtyfour::{By, WebDriver, WindowHandle};
 use tokio::runtime::Runtime;
 
 use self::driver::Driver;
-use crate::{Recording, wait_for};
+use crate::{Recording, wait_for, wait_until};
 
 const TAP: &str = include_str!("browser/tap.js");
 const STATE_LIMIT: Duration = Duration::from_secs(15);
@@ -28,6 +28,10 @@ pub struct Browser {
     runtime: Runtime,
     driver: Driver,
 }
+
+/// A tab of a [`Browser`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tab(WindowHandle);
 
 /// What the page's newest session received, from `getStats`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -58,9 +62,7 @@ impl Browser {
     /// When Chromium or its driver is missing or does not start.
     pub fn start() -> Result<Self> {
         let browser = Self::plain()?;
-        browser.cdp("Page.enable", json!({}))?;
-        browser.cdp("Page.setBypassCSP", json!({ "enabled": true }))?;
-        browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": TAP }))?;
+        browser.tap()?;
         Ok(browser)
     }
 
@@ -73,6 +75,53 @@ impl Browser {
         let driver = Driver::start()?;
         let session = runtime.block_on(driver.session()).with_context(|| driver.log())?;
         Ok(Self { session: Some(session), runtime, driver })
+    }
+
+    /// Opens a tab in a window of its own and goes there.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn add_window(&self) -> Result<Tab> {
+        let tab = self.runtime.block_on(async {
+            let session = self.session()?;
+            let tab = session.new_window().await?;
+            session.switch_to_window(tab.clone()).await?;
+            anyhow::Ok(Tab(tab))
+        })?;
+        self.tap()?;
+        Ok(tab)
+    }
+
+    /// The tab that the browser is at.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn tab(&self) -> Result<Tab> {
+        Ok(Tab(self.runtime.block_on(self.session()?.window())?))
+    }
+
+    /// Takes commands to another tab from now on.
+    ///
+    /// # Errors
+    /// When it was closed.
+    pub fn go_to(&self, tab: &Tab) -> Result<()> {
+        Ok(self.runtime.block_on(self.session()?.switch_to_window(tab.0.clone()))?)
+    }
+
+    /// Minimises the tab's window: its page knows that nobody sees it.
+    ///
+    /// # Errors
+    /// When the browser has gone, or the page still believes to be seen.
+    pub fn hide(&self) -> Result<()> {
+        self.set_window("minimized", "hidden")
+    }
+
+    /// Brings the tab's window back after [`Self::hide`].
+    ///
+    /// # Errors
+    /// When the browser has gone, or the page still believes that nobody sees it.
+    pub fn show(&self) -> Result<()> {
+        self.set_window("normal", "visible")
     }
 
     /// Opens a page and waits until it is loaded, again where Chromium met a network in change.
@@ -121,7 +170,15 @@ impl Browser {
     /// # Errors
     /// When it is not within a while; the text holds the page's words.
     pub fn wait(&self, selector: &str) -> Result<()> {
-        wait_for(selector, STATE_LIMIT, || {
+        self.wait_within(selector, STATE_LIMIT)
+    }
+
+    /// As [`Self::wait`], with a limit of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_within(&self, selector: &str, limit: Duration) -> Result<()> {
+        wait_for(selector, limit, || {
             let found =
                 self.run("return document.querySelector(arguments[0]) !== null", vec![json!(selector)])?;
             Ok(Some(()).filter(|()| found))
@@ -135,6 +192,14 @@ impl Browser {
     /// As [`Self::wait`].
     pub fn wait_state(&self, source: &str, state: &str) -> Result<()> {
         self.wait(&format!("[data-source='{source}'][data-state='{state}']"))
+    }
+
+    /// Waits until the card of `source` says that the source itself is `waiting`, `live`, `idle` or `lost`.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_source_state(&self, source: &str, state: &str) -> Result<()> {
+        self.wait(&format!("[data-source='{source}'][data-source-state='{state}']"))
     }
 
     /// Clicks a button on the card of `source`: `listen`, `stop` or `mute`.
@@ -210,6 +275,30 @@ impl Browser {
         })
     }
 
+    /// Waits until the test tone is heard in both ears, at most `limit`, and returns how long that took.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn wait_tone(&self, limit: Duration) -> Result<Duration> {
+        wait_until("the tone from the page", limit, || {
+            let heard = self.record(Duration::from_millis(50))?;
+            Ok(heard.rms(0).min(heard.rms(1)) > 0.2)
+        })
+        .with_context(|| self.run::<String>("return document.body.innerText", vec![]).unwrap_or_default())
+    }
+
+    /// Waits until the page plays nothing that can be heard.
+    ///
+    /// # Errors
+    /// When it still does after a while.
+    pub fn wait_silence(&self) -> Result<()> {
+        wait_until("silence from the page", STATE_LIMIT, || {
+            let heard = self.record(Duration::from_millis(200))?;
+            Ok(heard.rms(0).max(heard.rms(1)) < 0.003)
+        })
+        .map(|_| ())
+    }
+
     /// The statistics of the newest connected session, if there is one.
     ///
     /// # Errors
@@ -271,6 +360,23 @@ impl Browser {
         self.driver.kill();
         // There is nobody left to be told.
         self.session.take().map(WebDriver::leak);
+    }
+
+    fn set_window(&self, state: &str, visibility: &str) -> Result<()> {
+        let window = self.cdp("Browser.getWindowForTarget", json!({}))?;
+        let bounds = json!({ "windowId": window["windowId"], "bounds": { "windowState": state } });
+        self.cdp("Browser.setWindowBounds", bounds)?;
+        wait_until(&format!("the page to be {visibility}"), STATE_LIMIT, || {
+            self.run("return document.visibilityState === arguments[0]", vec![json!(visibility)])
+        })
+        .map(|_| ())
+    }
+
+    /// Has the tab record what its next page plays.
+    fn tap(&self) -> Result<()> {
+        self.cdp("Page.enable", json!({}))?;
+        self.cdp("Page.setBypassCSP", json!({ "enabled": true }))?;
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": TAP })).map(|_| ())
     }
 
     fn session(&self) -> Result<&WebDriver> {

@@ -2,11 +2,14 @@
 //!
 //! Tests assert what a user would notice; nothing here looks inside the relay.
 
+mod announcer;
+mod audio_server;
 mod browser;
+mod events;
 mod http;
 mod namespace;
+mod network;
 mod process;
-mod pulse;
 mod random;
 mod relay;
 mod report;
@@ -18,9 +21,13 @@ mod turn;
 mod wait;
 mod whep;
 
-pub use browser::{Browser, Inbound};
+pub use announcer::{Announced, Announcer};
+pub use audio_server::AudioServer;
+pub use browser::{Browser, Inbound, Tab};
+pub use events::{Event, Events, Subscribers};
 pub use http::{Answer, Http, Request};
 pub use namespace::{Namespace, Wire};
+pub use network::{Container, Network, SAP_PORT};
 pub use process::{Process, Usage};
 pub use random::Random;
 pub use relay::{Relay, RelayOptions};
@@ -28,7 +35,7 @@ pub use report::report;
 pub use sender::Sender;
 pub use static_page::StaticPage;
 pub use tone::{Recording, Tone};
-pub use tone_sender::{Onset, Signal, ToneSender, ToneSenderOptions};
+pub use tone_sender::{Onset, Pause, Signal, ToneSender, ToneSenderOptions};
 pub use turn::{long, turn};
 pub use wait::{wait_for, wait_until};
 pub use whep::{Listener, Packet, Stream, WhepClient, opus_offer};

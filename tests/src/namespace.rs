@@ -118,7 +118,8 @@ impl Drop for Namespace {
     }
 }
 
-fn run(line: &str) -> Result<()> {
+/// Runs a line of words that need no shell.
+pub(crate) fn run(line: &str) -> Result<()> {
     let mut words = line.split(' ');
     let program = words.next().unwrap_or_default();
     let output =

@@ -9,8 +9,11 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 
+use crate::wait_for;
+
 /// The kernel's clock ticks in `/proc/<pid>/stat`, the same on every Linux (`sysconf(_SC_CLK_TCK)`).
 const TICKS_PER_SECOND: f64 = 100.0;
+const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// A program that a test started; it and what it started are killed on drop, and nothing else.
 #[derive(Debug)]
@@ -78,11 +81,35 @@ impl Process {
     pub fn kill(&mut self) {
         let family = descendants(self.id());
         let _ = self.child.kill();
-        for id in family {
-            let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
-            pid.and_then(|pid| kill_process(pid, Signal::KILL).ok());
-        }
+        family.into_iter().for_each(|id| send(id, Signal::KILL));
         let _ = self.child.wait();
+    }
+
+    /// Asks it and all it started to end (SIGTERM), and waits until it has: there is time for a goodbye.
+    ///
+    /// # Errors
+    /// When it has not ended within ten seconds.
+    pub fn end(&mut self) -> Result<()> {
+        self.signal(Signal::TERM);
+        let name = self.name.clone();
+        wait_for(&format!("{name} to end"), END_LIMIT, || self.ended()).map(|_| ())
+    }
+
+    /// Halts it and all it started (SIGSTOP), as a container that is paused.
+    pub fn halt(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it and all it started go on (SIGCONT).
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Sends a signal to it and all it started.
+    pub fn signal(&self, signal: Signal) {
+        let family = descendants(self.id());
+        send(self.id(), signal);
+        family.into_iter().for_each(|id| send(id, signal));
     }
 }
 
@@ -90,6 +117,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn send(id: u32, signal: Signal) {
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    // Who has ended needs no signal.
+    let _ = pid.map(|pid| kill_process(pid, signal));
 }
 
 fn resident_bytes(folder: &Path) -> Result<u64> {
@@ -130,7 +163,6 @@ fn descendants(ancestor: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wait_for;
 
     #[test]
     fn what_a_program_started_dies_with_it() {

@@ -4,10 +4,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
 use soundport_api::{Source, SourceState};
 use tempfile::TempDir;
 
-use crate::{Http, Namespace, Process, Usage, wait_for};
+use crate::{Http, Namespace, Network, Process, SAP_PORT, Usage, wait_for};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Another program may take a port between the look and the relay's bind.
@@ -17,9 +18,12 @@ const PORT_TRIES: usize = 3;
 #[derive(Debug)]
 pub struct Relay {
     process: Process,
+    command: Command,
     ports: Ports,
     certs: TempDir,
     http: Http,
+    /// Where HTTPS is reached when plain HTTP is not.
+    forwarded: Option<SocketAddr>,
 }
 
 /// How a relay is started, beyond its ports.
@@ -31,6 +35,10 @@ pub struct RelayOptions<'a> {
     pub announce: Vec<String>,
     /// Runs inside, with HTTPS and media open on the given port there.
     pub namespace: Option<(&'a Namespace, u16)>,
+    /// Open to the containers of a network, with SAP at its own port there.
+    pub network: Option<&'a Network>,
+    /// SAP at its own port on all addresses, as multicast needs it: only one relay at a time.
+    pub everywhere: bool,
     /// Further arguments.
     pub arguments: Vec<String>,
 }
@@ -40,6 +48,7 @@ struct Ports {
     https: u16,
     http: u16,
     rtp: u16,
+    sap: u16,
 }
 
 impl Relay {
@@ -114,6 +123,11 @@ impl Relay {
         (Ipv4Addr::LOCALHOST, self.ports.rtp).into()
     }
 
+    /// Where senders announce themselves, on loopback.
+    pub fn sap(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.sap).into()
+    }
+
     /// Where all WebRTC sessions end.
     pub fn media(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports.https).into()
@@ -182,33 +196,38 @@ impl Relay {
         self.process.kill();
     }
 
-    /// Starts it again after [`Self::kill`], on the same ports of loopback and with the same certificate.
+    /// Has it read its configuration again (SIGHUP).
+    pub fn reload(&self) {
+        self.process.signal(Signal::HUP);
+    }
+
+    /// Starts it again after [`Self::kill`], as it was and with the same certificate.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub fn revive(&mut self) -> Result<()> {
-        let options = RelayOptions::default();
-        self.process = launch(&options, self.ports, self.certs.path())?;
-        self.wait_ready(&options)
+        self.process = Process::start("the relay", &mut self.command)?;
+        self.wait_ready()
     }
 
     fn once(options: &RelayOptions<'_>) -> Result<Self> {
         let ports = Ports::free(options)?;
         let certs = tempfile::tempdir()?;
-        let process = launch(options, ports, certs.path())?;
+        let mut command = command(options, ports, certs.path())?;
+        let process = Process::start("the relay", &mut command)?;
         let http = Http::new(&format!("http://127.0.0.1:{}", ports.http));
-        let mut relay = Self { process, ports, certs, http };
-        relay.wait_ready(options)?;
+        let forwarded = options.namespace.map(|(namespace, port)| namespace.reach(port));
+        let mut relay = Self { process, command, ports, certs, http, forwarded };
+        relay.wait_ready()?;
         Ok(relay)
     }
 
-    fn wait_ready(&mut self, options: &RelayOptions<'_>) -> Result<()> {
-        let forwarded = options.namespace.map(|(namespace, port)| namespace.reach(port));
+    fn wait_ready(&mut self) -> Result<()> {
         let ended = wait_for("the relay to be ready", START_LIMIT, || {
             if let Some(status) = self.process.ended()? {
                 return Ok(Some(Some(status)));
             }
-            let ready = match forwarded {
+            let ready = match self.forwarded {
                 Some(address) => TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok(),
                 None => self.http.get("/healthz")?.status == 200,
             };
@@ -225,31 +244,38 @@ impl Relay {
 impl Ports {
     fn free(options: &RelayOptions<'_>) -> Result<Self> {
         if let Some((_, https)) = options.namespace {
-            return Ok(Self { https, http: https + 1, rtp: https + 2 });
+            return Ok(Self { https, http: https + 1, rtp: https + 2, sap: https + 3 });
         }
-        Ok(Self { https: free_port()?, http: free_port()?, rtp: free_port()? })
+        Ok(Self { https: free_port()?, http: free_port()?, rtp: free_port()?, sap: free_port()? })
     }
 }
 
-fn launch(options: &RelayOptions<'_>, ports: Ports, certs: &Path) -> Result<Process> {
+fn command(options: &RelayOptions<'_>, ports: Ports, certs: &Path) -> Result<Command> {
     let program = Relay::program()?;
     let mut command = match options.namespace {
         Some((namespace, _)) => namespace.command(program),
         None => Command::new(program),
     };
     let open = if options.namespace.is_some() { "0.0.0.0" } else { "127.0.0.1" };
+    let rtp = if options.network.is_some() { "[::]" } else { open };
+    let sap = match options.network {
+        _ if options.everywhere => format!("[::]:{SAP_PORT}"),
+        Some(network) => network.sap().to_string(),
+        None => format!("{open}:{}", ports.sap),
+    };
     command
         .arg("serve")
         .args(["--https".to_owned(), format!("{open}:{}", ports.https)])
         .args(["--media".to_owned(), format!("{open}:{}", ports.https)])
         .args(["--http".to_owned(), format!("127.0.0.1:{}", ports.http)])
-        .args(["--rtp".to_owned(), format!("{open}:{}", ports.rtp)])
+        .args(["--rtp".to_owned(), format!("{rtp}:{}", ports.rtp)])
+        .env("SOUNDPORT_SAP", sap)
         .arg("--certs")
         .arg(certs);
     command.args(options.demo.then_some("--demo"));
     command.args(options.announce.iter().flat_map(|address| ["--announce", address]));
     command.args(&options.arguments);
-    Process::start("the relay", &mut command)
+    Ok(command)
 }
 
 /// A port that neither TCP nor UDP uses on loopback just now.

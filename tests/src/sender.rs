@@ -4,8 +4,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::pulse::Pulse;
-use crate::{Namespace, Process, Tone};
+use crate::{AudioServer, Namespace, Process, Tone};
 
 /// Longer than any test plays.
 const WAV_SECONDS: u32 = 150;
@@ -14,7 +13,7 @@ const WAV_SECONDS: u32 = 150;
 #[derive(Debug)]
 pub struct Sender {
     process: Process,
-    _pulse: Option<Pulse>,
+    _pulse: Option<AudioServer>,
     _folder: Option<TempDir>,
 }
 
@@ -65,9 +64,10 @@ impl Sender {
         let folder = tempfile::tempdir()?;
         let wav = folder.path().join("tone.wav");
         Tone::write_wav(&wav, WAV_SECONDS).context("Failed to write the tone")?;
-        let pulse = Pulse::sending(target)?;
-        let mut command = pulse.client("paplay");
-        let process = Process::start("paplay", command.arg(&wav))?;
+        let pulse = AudioServer::pulse_audio(None)?;
+        let (ip, port) = (target.ip(), target.port());
+        pulse.load(&format!("module-rtp-send source=out.monitor destination_ip={ip} port={port}"))?;
+        let process = pulse.play(&wav, None)?;
         Ok(Self { process, _pulse: Some(pulse), _folder: Some(folder) })
     }
 

@@ -6,6 +6,8 @@ use anyhow::{Result, ensure};
 
 /// A tenth of a second: 440 and 880 Hz fit whole cycles into it.
 const WINDOWS_PER_SECOND: usize = 10;
+/// A window of 1 / 50 s turns by less than half a circle within 20 Hz.
+const PHASES_PER_SECOND: usize = 50;
 
 /// The tones that every sender plays: one an ear, −6 dBFS each.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +84,25 @@ impl Recording {
             })
             .collect();
         median(&mut amplitudes)
+    }
+
+    /// The frequency in a channel, which must be within 20 Hz of `near_hz`: by how the phase turns over the whole length.
+    pub fn frequency(&self, channel: usize, near_hz: f64) -> f64 {
+        let length = (self.rate as usize / PHASES_PER_SECOND).max(1);
+        let turn = TAU * near_hz / f64::from(self.rate.max(1));
+        let phase = |(index, window): (usize, &[[f32; 2]])| {
+            let (mut along, mut across) = (0.0, 0.0);
+            for (offset, frame) in window.iter().enumerate() {
+                let (sine, cosine) = (turn * (index * length + offset) as f64).sin_cos();
+                along += f64::from(frame[channel]) * cosine;
+                across -= f64::from(frame[channel]) * sine;
+            }
+            across.atan2(along)
+        };
+        let phases: Vec<f64> = self.frames.chunks_exact(length).enumerate().map(phase).collect();
+        let turns: f64 =
+            phases.windows(2).map(|pair| (pair[1] - pair[0] + TAU * 1.5) % TAU - TAU / 2.0).sum();
+        near_hz + turns / TAU * PHASES_PER_SECOND as f64 / (phases.len().max(2) - 1) as f64
     }
 
     /// What of the other ear's tone is heard in each ear, against that tone in its own: the worse of both, in dB.
@@ -174,6 +195,16 @@ mod tests {
         assert!((tone.largest_step() - 1.0).abs() < 0.01, "{}", tone.largest_step());
         assert!(tone.crosstalk_db() < -80.0);
         assert_eq!(tone.longest_silence(), 0.0);
+    }
+
+    #[test]
+    fn a_frequency_is_measured_to_a_hundredth_of_a_hertz() {
+        for hz in [985.3, 999.5, 1000.0, 1001.25] {
+            let wave = |index: u32| (0.5 * (TAU * hz * f64::from(index) / 48_000.0).sin()) as f32;
+            let frames = (0..96_000).map(|index| [0.0, wave(index)]).collect();
+            let measured = Recording { rate: 48_000, frames }.frequency(1, 1000.0);
+            assert!((measured - hz).abs() < 0.01, "{hz} Hz is measured as {measured}");
+        }
     }
 
     #[test]

@@ -1,119 +1,82 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+//! A sender in this process: every format, and every fault that networks and containers have.
+
+mod options;
+mod payload;
+mod wire;
+
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::setpriority_process;
 
-use crate::{Random, Tone};
+pub use self::options::{Onset, Pause, Signal, ToneSenderOptions};
+use self::wire::Wire;
 
-/// Quiet, but not digital silence: a jitter buffer treats real silence otherwise.
-const BED: f32 = 0.003;
-/// As `nice` counts: the least is the most urgent.
-const URGENT: i32 = -15;
-const LOUD: f32 = 0.7;
-const ONSET_HZ: f64 = 1000.0;
-const ONSET_SECONDS: f64 = 0.05;
-
-/// A sender of RTP L16 in this process, with every fault a network adds on the way. It sends until dropped.
+/// A sender of RTP in this process, with every fault a network adds on the way. It sends until dropped.
 #[derive(Debug)]
 pub struct ToneSender {
     stop: Arc<AtomicBool>,
+    orders: Arc<Mutex<Orders>>,
     onsets: Arc<Mutex<Vec<Onset>>>,
     latest_us: Arc<AtomicU64>,
     local: SocketAddr,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What is sent, and what happens to it on the way.
-#[derive(Debug, Clone)]
-pub struct ToneSenderOptions {
-    /// Frames a packet.
-    pub packet_frames: u32,
-    /// Frames a second, in hertz.
-    pub rate: u32,
-    /// 2, or 1: then the left tone alone.
-    pub channels: u8,
-    /// RTP payload type, up to 127.
-    pub payload_type: u8,
-    /// Probability that a packet is lost.
-    pub loss: f64,
-    /// Probability that a packet comes after its follower.
-    pub reorder: f64,
-    /// Packets that leave together.
-    pub burst: u32,
-    /// RTP's stream id; a new sender is a new stream.
-    pub ssrc: u32,
-    /// The first sequence number: 65 500 soon wraps.
-    pub first_sequence: u16,
-    /// The address packets come from.
-    pub from: IpAddr,
-    /// What is to be heard.
-    pub signal: Signal,
-}
-
-/// What a [`ToneSender`] plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// 440 Hz left, 880 Hz right.
-    Tones,
-    /// Near silence, and a sharp 1 kHz burst in both ears that often, always at the start of a packet.
-    Onsets(Duration),
-}
-
-/// The start of a burst.
+/// What the sender is to do from its next packet on.
 #[derive(Debug, Clone, Copy)]
-pub struct Onset {
-    /// When its packet was given to the system.
-    pub sent: SystemTime,
-}
-
-impl Default for ToneSenderOptions {
-    fn default() -> Self {
-        Self {
-            packet_frames: 317,
-            rate: 48_000,
-            channels: 2,
-            payload_type: 127,
-            loss: 0.0,
-            reorder: 0.0,
-            burst: 1,
-            ssrc: 0x5050_0001,
-            first_sequence: 65_500,
-            from: Ipv4Addr::LOCALHOST.into(),
-            signal: Signal::Tones,
-        }
-    }
+struct Orders {
+    is_paused: bool,
+    signal: Signal,
+    /// Rises with every new signal, also with the same one.
+    number: u64,
 }
 
 impl ToneSender {
     /// Starts to send to `target`.
     ///
     /// # Errors
-    /// When there is no socket to send from.
+    /// When there is no socket to send from, or the format cannot be written.
     pub fn start(target: SocketAddr, options: ToneSenderOptions) -> Result<Self> {
         let socket = UdpSocket::bind((options.from, 0)).context("Failed to open a socket for a sender")?;
         let local = socket.local_addr()?;
+        let orders = Orders { is_paused: false, signal: options.signal, number: 0 };
+        let orders = Arc::new(Mutex::new(orders));
         let stop = Arc::new(AtomicBool::new(false));
         let onsets = Arc::new(Mutex::new(Vec::new()));
         let latest_us = Arc::new(AtomicU64::new(0));
-        let mut wire = Wire {
+        let mut wire = Wire::new(
             socket,
             target,
-            random: Random::new(u64::from(options.ssrc)),
-            held: None,
-            frame: 0,
-            sequence: options.first_sequence,
-            last_onset: None,
-            onsets: Arc::clone(&onsets),
-            latest_us: Arc::clone(&latest_us),
             options,
-        };
+            Arc::clone(&orders),
+            Arc::clone(&onsets),
+            Arc::clone(&latest_us),
+        )?;
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name("tone".into()).spawn(move || wire.run(&stopped))?;
-        Ok(Self { stop, onsets, latest_us, local, thread: Some(thread) })
+        Ok(Self { stop, orders, onsets, latest_us, local, thread: Some(thread) })
+    }
+
+    /// Plays another signal from its next packet on.
+    pub fn play(&self, signal: Signal) {
+        let mut orders = lock(&self.orders);
+        orders.signal = signal;
+        orders.number += 1;
+    }
+
+    /// Sends no more packets.
+    pub fn pause(&self) {
+        lock(&self.orders).is_paused = true;
+    }
+
+    /// Goes on after [`Self::pause`], with `signal` from its first packet on.
+    pub fn go_on(&self, signal: Signal) {
+        self.play(signal);
+        lock(&self.orders).is_paused = false;
     }
 
     /// Where its packets come from.
@@ -128,7 +91,7 @@ impl ToneSender {
 
     /// The bursts sent so far, with [`Signal::Onsets`].
     pub fn onsets(&self) -> Vec<Onset> {
-        self.onsets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.onsets).clone()
     }
 }
 
@@ -141,96 +104,8 @@ impl Drop for ToneSender {
     }
 }
 
-struct Wire {
-    socket: UdpSocket,
-    target: SocketAddr,
-    options: ToneSenderOptions,
-    random: Random,
-    held: Option<Vec<u8>>,
-    frame: u64,
-    sequence: u16,
-    last_onset: Option<u64>,
-    onsets: Arc<Mutex<Vec<Onset>>>,
-    latest_us: Arc<AtomicU64>,
-}
-
-impl Wire {
-    fn run(&mut self, stop: &AtomicBool) {
-        // A container has processors of its own: its sound does not stall where this machine is busy. Only root may ask.
-        let _ = setpriority_process(None, URGENT);
-        let start = Instant::now();
-        while !stop.load(Ordering::Relaxed) {
-            for _ in 0..self.options.burst {
-                self.send_next();
-            }
-            let due = Duration::from_secs_f64(self.frame as f64 / f64::from(self.options.rate));
-            thread::sleep((start + due).saturating_duration_since(Instant::now()));
-            let late = Instant::now().saturating_duration_since(start + due);
-            self.latest_us.fetch_max(late.as_micros() as u64, Ordering::Relaxed);
-        }
-    }
-
-    fn send_next(&mut self) {
-        let onset = self.onset_starts();
-        let packet = self.packet();
-        self.frame += u64::from(self.options.packet_frames);
-        self.sequence = self.sequence.wrapping_add(1);
-        if self.random.chance(self.options.loss) {
-            return;
-        }
-        if self.held.is_none() && self.random.chance(self.options.reorder) {
-            self.held = Some(packet);
-            return;
-        }
-        if onset {
-            let sent = SystemTime::now();
-            self.onsets.lock().unwrap_or_else(PoisonError::into_inner).push(Onset { sent });
-        }
-        // A relay that is down refuses packets: senders do not mind.
-        let _ = self.socket.send_to(&packet, self.target);
-        if let Some(late) = self.held.take() {
-            let _ = self.socket.send_to(&late, self.target);
-        }
-    }
-
-    /// ```text
-    /// | 0x80 | payload type | sequence (16) | timestamp (32) | SSRC (32) | samples (16 each, big endian) …
-    /// ```
-    fn packet(&self) -> Vec<u8> {
-        let mut packet = vec![0x80, self.options.payload_type & 0x7f];
-        packet.extend_from_slice(&self.sequence.to_be_bytes());
-        packet.extend_from_slice(&(self.frame as u32).to_be_bytes());
-        packet.extend_from_slice(&self.options.ssrc.to_be_bytes());
-        for index in self.frame..self.frame + u64::from(self.options.packet_frames) {
-            for sample in self.samples(index).into_iter().take(usize::from(self.options.channels)) {
-                packet.extend_from_slice(&((sample * 32_767.0) as i16).to_be_bytes());
-            }
-        }
-        packet
-    }
-
-    fn samples(&self, index: u64) -> [f32; 2] {
-        match self.options.signal {
-            Signal::Tones => Tone::frame(index, self.options.rate),
-            Signal::Onsets(_) => {
-                let onset = self.last_onset.unwrap_or(index + 1);
-                let since = (index as f64 - onset as f64) / f64::from(self.options.rate);
-                let level = if (0.0..ONSET_SECONDS).contains(&since) { LOUD } else { BED };
-                [level * (std::f64::consts::TAU * ONSET_HZ * since).cos() as f32; 2]
-            }
-        }
-    }
-
-    /// Whether a burst starts with the packet to come.
-    fn onset_starts(&mut self) -> bool {
-        let Signal::Onsets(every) = self.options.signal else { return false };
-        let period = (every.as_secs_f64() * f64::from(self.options.rate)) as u64;
-        let starts = self.frame >= self.last_onset.unwrap_or(0) + period;
-        if starts {
-            self.last_onset = Some(self.frame);
-        }
-        starts
-    }
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -281,5 +156,30 @@ mod tests {
         let starts: Vec<usize> = (1..60).filter(|index| bursts[*index] && !bursts[index - 1]).collect();
         assert_eq!(starts.len(), 3, "{bursts:?}");
         assert!(starts.iter().all(|start| loud(&packets[*start][12..])));
+    }
+
+    #[test]
+    fn a_pause_leaves_sequence_and_timestamp_contiguous_or_counts_it() {
+        for (pause, frames) in [(Pause::Contiguous, 317..318), (Pause::Counted, 4_800..480_000)] {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+            let options = ToneSenderOptions { pause, ..Default::default() };
+            let sender = ToneSender::start(socket.local_addr().unwrap(), options).unwrap();
+            let mut buffer = [0; 4096];
+            socket.recv(&mut buffer).unwrap();
+            sender.pause();
+            let mut last = buffer;
+            while socket.recv(&mut buffer).is_ok() {
+                last = buffer;
+            }
+            sender.go_on(Signal::Zeros);
+            socket.recv(&mut buffer).unwrap();
+            let sequence = |packet: &[u8]| u16::from_be_bytes([packet[2], packet[3]]);
+            let time = |packet: &[u8]| u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]);
+            assert_eq!(sequence(&buffer).wrapping_sub(sequence(&last)), 1);
+            let step = time(&buffer).wrapping_sub(time(&last));
+            assert!(frames.contains(&step), "{pause:?}: {step}");
+            assert!(buffer[12..1280].iter().all(|byte| *byte == 0));
+        }
     }
 }

@@ -15,7 +15,7 @@ pub use listener::Listener;
 pub use offer::opus_offer;
 pub use stream::{Packet, Stream};
 
-use crate::{Answer, Http, wait_for};
+use crate::{Answer, Http, wait_for, wait_until};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const RECEIVE_WAIT: Duration = Duration::from_millis(5);
@@ -76,6 +76,26 @@ impl WhepClient {
         let end = Instant::now() + length;
         thread::sleep(end.saturating_duration_since(Instant::now()));
         self.take()
+    }
+
+    /// Hears for `length` more, and returns all since the last look.
+    ///
+    /// # Errors
+    /// When the session ended meanwhile.
+    pub fn hear_on(&self, length: Duration) -> Result<Stream> {
+        thread::sleep(length);
+        self.take()
+    }
+
+    /// Waits until the test tone is heard in both ears, at most `limit`, and returns how long that took.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn wait_tone(&self, limit: Duration) -> Result<Duration> {
+        wait_until("the tone", limit, || {
+            let heard = self.hear(Duration::from_millis(60))?.decode()?;
+            Ok(heard.rms(0).min(heard.rms(1)) > 0.2)
+        })
     }
 
     /// What was heard since the last look.

@@ -8,7 +8,7 @@ use divan::{Bencher, counter::ItemsCount};
 use soundport_core::FrameLength;
 use soundport_core::SourceId;
 use soundport_core::demo::DemoSender;
-use soundport_core::ingest::{Ingest, IngestConfig, SenderAddr};
+use soundport_core::ingest::{EncodeConfig, Ingest, IngestConfig, SenderAddr};
 
 /// Packets of the demo in a second.
 const PACKETS: u32 = 200;
@@ -31,10 +31,13 @@ struct Bench {
 impl Bench {
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     fn new(frame: FrameLength, listeners: u32) -> Self {
-        let mut ingest = Ingest::new(IngestConfig { frame, ..IngestConfig::default() });
+        let mut ingest = Ingest::new(IngestConfig {
+            encode: EncodeConfig { frame, ..EncodeConfig::default() },
+            ..IngestConfig::default()
+        });
         let (now, id) = (Instant::now(), SourceId::new("demo"));
-        ingest.pin(SENDER, id.clone(), "Demo");
-        ingest.set_listeners(&id, listeners, now);
+        ingest.pin(SENDER, id.clone(), "Demo", now);
+        ingest.set_listeners(&id, listeners);
         let mut sender = DemoSender::new(1);
         let packets = (0..PACKETS).map(|_| sender.next_packet().to_vec()).collect();
         let mut bench = Self { ingest, packets, sent: 0, now };
@@ -51,7 +54,7 @@ impl Bench {
             packet[4..8].copy_from_slice(&self.sent.wrapping_mul(240).to_be_bytes());
             self.sent = self.sent.wrapping_add(1);
             if comes(n) {
-                self.ingest.handle_datagram(SENDER, packet, self.now);
+                self.ingest.handle_datagram(SENDER, IngestConfig::default().port, packet, self.now);
             }
             self.ingest.handle_timeout(self.now);
             while let Some(frame) = self.ingest.poll_frame() {

@@ -9,7 +9,8 @@ use crate::format::AudioFormat;
 pub struct AnnouncementKey {
     /// The address that announces.
     pub sender: IpAddr,
-    /// A digest of what names the session in its SDP (the `o=` line without its version; RFC 8866, section 5.2).
+    /// A digest of what names the stream in its SDP: the `o=` line without its version (RFC 8866, section 5.2), and the
+    /// port, for PulseAudio gives all streams that it loads within one second the same `o=` line.
     pub session: u64,
 }
 

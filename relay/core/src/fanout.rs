@@ -27,7 +27,7 @@ use self::offer::Offer;
 pub use self::offer::{Credentials, OfferError};
 use self::peer::{Engine, Identity, Peer, Verdict};
 use self::stun::Check;
-use crate::frame::{FrameLength, OpusFrame, SourceId};
+use crate::frame::{OpusFrame, SourceId};
 
 /// The address of a peer's socket, as the relay sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,7 +159,6 @@ pub struct Fanout {
     earliest: Option<Instant>,
     events: VecDeque<FanoutEvent>,
     counters: FanoutCounters,
-    frame_samples: u64,
     max_sessions: usize,
     rng: StdRng,
 }
@@ -167,7 +166,7 @@ pub struct Fanout {
 impl Fanout {
     /// A fan-out without listeners. `seed` must be random: session names and passwords are drawn from it.
     /// None if the crypto provider cannot mint a certificate.
-    pub fn new(frame: FrameLength, max_sessions: usize, seed: [u8; 32]) -> Option<Self> {
+    pub fn new(max_sessions: usize, seed: [u8; 32]) -> Option<Self> {
         Some(Self {
             engine: Engine::new()?,
             peers: Slab::new(),
@@ -177,7 +176,6 @@ impl Fanout {
             earliest: None,
             events: VecDeque::new(),
             counters: FanoutCounters::default(),
-            frame_samples: frame.samples() as u64,
             max_sessions,
             rng: StdRng::from_seed(seed),
         })
@@ -189,7 +187,7 @@ impl Fanout {
         let mut any_over = false;
         for index in indices {
             let peer = &mut self.peers[*index];
-            peer.handle_frame(frame, self.frame_samples, now, out);
+            peer.handle_frame(frame, now, out);
             any_over |= !peer.is_alive();
             self.earliest = earlier(self.earliest, peer.deadline());
         }
@@ -298,6 +296,16 @@ impl Fanout {
         }
         self.remove(index);
         true
+    }
+
+    /// Ends all sessions of a source.
+    pub fn end_source(&mut self, source: &SourceId, now: Instant, out: &mut Vec<Transmit>) {
+        for index in self.indices_by_source.get(source).cloned().unwrap_or_default() {
+            if let Some(peer) = self.peers.get_mut(index) {
+                peer.close(now, out);
+            }
+            self.remove(index);
+        }
     }
 
     /// Sessions there are.

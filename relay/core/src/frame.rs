@@ -27,15 +27,17 @@ impl fmt::Display for SourceId {
     }
 }
 
-/// One encoded frame of a source: 48 kHz stereo Opus. All that crosses from ingest to fan-out.
+/// One encoded frame of a source: 48 kHz Opus. All that crosses from ingest to fan-out.
 #[derive(Debug, Clone)]
 pub struct OpusFrame {
     /// Whose sound it is.
     pub source: SourceId,
     /// The position of the frame's first sample on the source's timeline, in samples at 48 kHz.
     ///
-    /// Consecutive frames step by exactly one frame length; after a pause it advances by whole frames.
+    /// Consecutive frames step by exactly the length of each; after a pause it advances by the clock.
     pub time: u64,
+    /// How much sound it holds, in samples at 48 kHz.
+    pub samples: u32,
     /// The Opus packet (RFC 6716).
     pub data: Arc<[u8]>,
 }

@@ -1,18 +1,29 @@
 //! Container to relay: RTP packets become Opus frames.
 //!
 //! ```text
-//! datagram ─▶ rtp ─▶ probation ─▶ source ─▶ stream: order, PCM, holes ─▶ sound: conceal, 48 kHz, frames, Opus ─▶ OpusFrame
+//! datagram ─▶ rtp ─▶ probation ─▶ source ─▶ stream: order, holes ─▶ sound: conceal, 48 kHz, frames, Opus ─▶ OpusFrame
 //! ```
 //!
-//! Which packets belong to which source is decided here; what becomes of them below. What a container announces of
-//! itself (SAP) does not belong here.
+//! Which packets belong to which source is decided here: in [`place`], by what the configuration says, what containers
+//! announce ([`announced`]), and where packets come from. What becomes of them is decided below. A source that nobody
+//! hears, or that sends nothing but silence, is followed and not played.
 
+mod announced;
+mod chain;
 mod conceal;
+mod config;
+mod configured;
 mod encode;
 mod format;
+mod g711;
+mod level;
+mod mix;
 mod naming;
 mod pcm;
+mod place;
+mod port;
 mod probation;
+mod rate;
 mod reorder;
 mod resample;
 mod sound;
@@ -25,36 +36,28 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-pub use self::status::{IngestCounters, SourceFormat, SourceState, SourceStatus};
+pub use self::announced::Farewell;
+pub use self::config::{EncodeConfig, IngestConfig, SourceConfig};
+pub use self::format::{Found, SourceFormat};
+pub use self::port::{RtpPort, WantedPort};
+pub use self::status::{IngestCounters, SourceState, SourceStatus};
 
-use self::format::Payload;
-use self::probation::{Candidate, Probation, StreamKey};
+use self::announced::Pending;
+use self::level::LevelMeter;
+use self::probation::{Probation, StreamKey};
 use self::sound::Outlet;
 use self::source::{Origin, Source};
-use self::stream::Stream;
-use crate::frame::{FrameLength, OpusFrame, SourceId};
+use crate::frame::{OpusFrame, SourceId};
 use crate::rtp::{Packet, Rejected};
 
 /// How many sources there may be.
 const MAX_SOURCES: usize = 256;
 
-/// A source silent for longer than this may be taken over by another sender from the same address.
+/// Frames that wait to be fetched: all sources may end their sound at once.
+const MAX_FRAMES: usize = 4096;
+
+/// A source silent for longer than this may be taken over by another sender of the same address or name.
 const TAKEN_OVER_AFTER: Duration = Duration::from_millis(250);
-
-/// How sound is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IngestConfig {
-    /// How much sound a frame holds. Defaults to 10 ms.
-    pub frame: FrameLength,
-    /// Bits per second that a source's Opus takes. Defaults to 128 000.
-    pub bitrate_bps: u32,
-}
-
-impl Default for IngestConfig {
-    fn default() -> Self {
-        Self { frame: FrameLength::default(), bitrate_bps: 128_000 }
-    }
-}
 
 /// The address and port that a packet came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,6 +72,8 @@ pub struct Ingest {
     config: IngestConfig,
     sources: Vec<Source>,
     probation: Probation,
+    /// Announcements of a name whose holder may yet be alive.
+    pending: Vec<Pending>,
     frames: VecDeque<OpusFrame>,
     counters: IngestCounters,
     revision: u64,
@@ -81,6 +86,7 @@ impl Ingest {
             config,
             sources: Vec::new(),
             probation: Probation::default(),
+            pending: Vec::new(),
             frames: VecDeque::new(),
             counters: IngestCounters::default(),
             revision: 0,
@@ -88,28 +94,27 @@ impl Ingest {
     }
 
     /// Every packet from `from` belongs to the source `id`, which exists from now on.
-    pub fn pin(&mut self, from: SenderAddr, id: SourceId, title: &str) {
-        let origin = Origin::Pinned(canonical(from));
+    pub fn pin(&mut self, from: SenderAddr, id: SourceId, title: &str, now: Instant) {
+        let from = canonical(from);
         self.sources.retain(|source| source.id != id);
-        for source in
-            self.sources.iter_mut().filter(|source| source.key.is_some_and(|key| key.from == canonical(from)))
+        for source in self.sources.iter_mut().filter(|source| source.key.is_some_and(|key| key.from == from))
         {
             source.key = None;
         }
-        let stream = Stream::new(id.clone(), self.config);
-        self.sources.push(Source::new(id, title.to_owned(), origin, stream));
+        let source = Source::new(id, title.to_owned(), Origin::Pinned(from), self.config.encode, now);
+        self.sources.push(source);
         self.revision += 1;
     }
 
-    /// Takes a datagram that came to the RTP port. Junk is dropped and counted.
-    pub fn handle_datagram(&mut self, from: SenderAddr, datagram: &[u8], now: Instant) {
+    /// Takes a datagram that came to the relay's port `to`. Junk is dropped and counted.
+    pub fn handle_datagram(&mut self, from: SenderAddr, to: RtpPort, datagram: &[u8], now: Instant) {
         self.counters.received += 1;
         let packet = match Packet::parse(datagram) {
             Ok(packet) if packet.payload.is_empty() => return self.reject(from, Rejected::Malformed),
             Ok(packet) => packet,
             Err(rejected) => return self.reject(from, rejected),
         };
-        let key = StreamKey { from: canonical(from), ssrc: packet.ssrc };
+        let key = StreamKey { from: canonical(from), to, ssrc: packet.ssrc };
         let Some(source) = self.sources.iter_mut().find(|source| source.key == Some(key)) else {
             return self.examine(key, &packet, now);
         };
@@ -126,6 +131,7 @@ impl Ingest {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.settle_pending(now);
         let mut out = Outlet { frames: &mut self.frames, counters: &mut self.counters };
         for source in &mut self.sources {
             self.revision += u64::from(source.handle_timeout(now, &mut out));
@@ -142,11 +148,12 @@ impl Ingest {
 
     /// When [`Ingest::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.sources.iter().filter_map(Source::poll_timeout).min()
+        let pending = self.pending.iter().map(Pending::deadline);
+        self.sources.iter().filter_map(Source::poll_timeout).chain(pending).min()
     }
 
     /// Says how many listen to a source. While nobody does, nothing is encoded.
-    pub fn set_listeners(&mut self, source: &SourceId, listeners: u32, _now: Instant) {
+    pub fn set_listeners(&mut self, source: &SourceId, listeners: u32) {
         let Some(source) = self.sources.iter_mut().find(|known| known.id == *source) else {
             return;
         };
@@ -156,12 +163,31 @@ impl Ingest {
         }
     }
 
+    /// Says whose levels are watched: only theirs are measured.
+    pub fn set_watched(&mut self, watched: impl Fn(&SourceId) -> bool) {
+        for source in &mut self.sources {
+            match (watched(&source.id), source.meter.is_some()) {
+                (true, false) => source.meter = Some(LevelMeter::default()),
+                (false, true) => source.meter = None,
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+
+    /// The largest sample magnitudes, left and right, of each source that is watched, since they were taken last.
+    pub fn take_levels(&mut self) -> impl Iterator<Item = (&SourceId, [f32; 2])> {
+        self.sources.iter_mut().filter_map(|source| {
+            let levels = source.meter.as_mut()?.take();
+            Some((&source.id, levels))
+        })
+    }
+
     /// All sources, the longest known first.
     pub fn sources(&self) -> impl Iterator<Item = SourceStatus> {
         self.sources.iter().map(Source::status)
     }
 
-    /// Changes whenever what [`Ingest::sources`] says changes.
+    /// Changes whenever what [`Ingest::sources`] or [`Ingest::ports`] says changes.
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -180,61 +206,14 @@ impl Ingest {
         tracing::trace!(from = %from.0, %rejected, "datagram dropped");
     }
 
-    /// Takes a packet of a stream that belongs to no source yet.
-    fn examine(&mut self, key: StreamKey, packet: &Packet<'_>, now: Instant) {
-        if Payload::of_type(packet.payload_type).is_none() {
-            self.counters.unknown_payload_type += 1;
-            tracing::trace!(from = %key.from, payload_type = packet.payload_type, "payload type is not L16");
-            return;
-        }
-        if self.sources.iter().any(|source| source.shuns(key, TAKEN_OVER_AFTER, now)) {
-            self.counters.stray += 1;
-            return;
-        }
-        let (candidate, given_up) = self.probation.examine(key, packet, now);
-        self.counters.stray += given_up;
-        let Some(since) = candidate.map(|candidate| candidate.since) else {
-            return;
-        };
-        let Some(index) = self.place(key, since, now) else {
-            return;
-        };
-        let Some(mut candidate) = self.probation.graduate(key) else {
-            return;
-        };
-        if now.saturating_duration_since(since) > TAKEN_OVER_AFTER {
-            candidate.keep_latest();
-        }
-        self.adopt(index, candidate);
-    }
-
-    /// Which source a proven stream's sound belongs to; none while that is open.
-    fn place(&mut self, key: StreamKey, since: Instant, now: Instant) -> Option<usize> {
-        if let Some(index) = self.sources.iter().position(|source| source.origin == Origin::Pinned(key.from))
-        {
-            return Some(index);
-        }
-        let origin = Origin::Found(key.from.ip());
-        let kin = || self.sources.iter().enumerate().filter(|(_, source)| source.origin == origin);
-        let free = kin().filter(|(_, source)| source.silent_for(TAKEN_OVER_AFTER, now));
-        if let Some((index, _)) = free.max_by_key(|(_, source)| (source.likeness(key), source.heard)) {
-            return Some(index);
-        }
-        // A sender that is restarted may be quicker than its silence is noticed: wait until that is clear.
-        let waited = now.saturating_duration_since(since) > TAKEN_OVER_AFTER;
-        if kin().next().is_some() && !waited {
-            return None;
-        }
-        self.make_room(now).then(|| self.found(key))
-    }
-
     /// Gives up the source that was silent the longest, if there is no room for another.
     fn make_room(&mut self, now: Instant) -> bool {
         if self.sources.len() < MAX_SOURCES {
             return true;
         }
         let quiet = self.sources.iter().enumerate().filter(|(_, source)| source.may_be_evicted(now));
-        let Some((index, _)) = quiet.min_by_key(|(_, source)| source.heard) else {
+        let Some((index, _)) = quiet.min_by_key(|(_, source)| (source.announced.is_some(), source.heard))
+        else {
             self.counters.refused += 1;
             return false;
         };
@@ -245,26 +224,12 @@ impl Ingest {
         true
     }
 
-    /// Makes a source of a sender that nobody configured.
-    fn found(&mut self, key: StreamKey) -> usize {
-        let ip = key.from.ip();
-        let base = naming::slug(ip);
+    /// An id like `base` that no source has.
+    fn free_id(&self, base: &str) -> (SourceId, usize) {
         let free = |id: &String| self.sources.iter().all(|source| source.id.as_str() != id);
         // There are no more sources than numbers tried, so one is free.
-        let number = (1..=MAX_SOURCES + 1).find(|&n| free(&naming::numbered(&base, n))).unwrap_or(1);
-        let id = SourceId::new(naming::numbered(&base, number));
-        tracing::info!(source = %id, from = %key.from, "new source");
-        let stream = Stream::new(id.clone(), self.config);
-        self.sources.push(Source::new(id, naming::title(ip, number), Origin::Found(ip), stream));
-        self.sources.len() - 1
-    }
-
-    fn adopt(&mut self, index: usize, candidate: Candidate) {
-        let mut out = Outlet { frames: &mut self.frames, counters: &mut self.counters };
-        let source = &mut self.sources[index];
-        tracing::info!(source = %source.id, from = %candidate.key.from, ssrc = candidate.key.ssrc, "sender");
-        source.adopt(candidate, &mut out);
-        self.revision += 1;
+        let number = (1..=MAX_SOURCES + 1).find(|&n| free(&naming::numbered(base, n))).unwrap_or(1);
+        (SourceId::new(naming::numbered(base, number)), number)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod announcement;
 pub mod demo;
+pub mod discovery;
 pub mod fanout;
 mod format;
 mod frame;

@@ -79,7 +79,7 @@ fn one_stray_packet_is_no_source() {
 #[test]
 fn a_pinned_source_waits_for_its_own_address() {
     let mut rig = Rig::new();
-    rig.ingest.pin(SenderAddr(addr("127.0.0.1:6000")), SourceId::new("demo"), "Demo");
+    rig.ingest.pin(SenderAddr(addr("127.0.0.1:6000")), SourceId::new("demo"), "Demo", rig.begin);
     assert_eq!(rig.state("demo"), Some(SourceState::Waiting));
     rig.play(addr("127.0.0.1:6001"), &Sender::new(9).send(ms(0), ms(300), &[240], 1));
     assert_eq!(rig.ids(), ["demo", "127-0-0-1"]);
@@ -99,7 +99,7 @@ fn a_source_that_is_pinned_later_gets_its_packets() {
     let mut rig = Rig::new();
     let mut sender = Sender::new(1);
     rig.play(addr("127.0.0.1:6000"), &sender.send(ms(0), ms(300), &[240], 1));
-    rig.ingest.pin(SenderAddr(addr("127.0.0.1:6000")), SourceId::new("demo"), "Demo");
+    rig.ingest.pin(SenderAddr(addr("127.0.0.1:6000")), SourceId::new("demo"), "Demo", rig.begin);
     rig.play(addr("127.0.0.1:6000"), &sender.send(ms(300), ms(300), &[240], 1));
     rig.run_until(ms(1200));
     assert_eq!(rig.state("demo"), Some(SourceState::Idle));
@@ -143,11 +143,11 @@ fn nothing_is_encoded_for_nobody() {
     let mut sender = Sender::new(1);
     rig.play(addr("10.88.0.50:4000"), &sender.send(ms(0), ms(1000), &[240], 1));
     assert!(rig.frames.is_empty());
-    rig.ingest.set_listeners(&id, 2, rig.begin + ms(1000));
+    rig.ingest.set_listeners(&id, 2);
     rig.play(addr("10.88.0.50:4000"), &sender.send(ms(1000), ms(1000), &[240], 1));
     assert_eq!(rig.frames[0].time, 48_000, "time went on unheard");
     assert_eq!(rig.frames.len(), 100);
-    rig.ingest.set_listeners(&id, 0, rig.begin + ms(2000));
+    rig.ingest.set_listeners(&id, 0);
     rig.play(addr("10.88.0.50:4000"), &sender.send(ms(2000), ms(1000), &[240], 1));
     assert_eq!(rig.frames.len(), 100);
     assert_eq!(rig.source("10-88-0-50").unwrap().listeners, 0);

@@ -60,6 +60,7 @@ fn header_extensions_contributors_and_padding_are_not_sound() {
 #[test]
 fn bytes_that_fill_no_sample_are_left_out() {
     let mut rig = Rig::new();
+    rig.hear(addr(FROM), "desktop");
     let mut packets = Sender::new(1).send(ms(0), ms(1000), &[240], 1);
     packets.iter_mut().for_each(|(_, packet)| packet.push(1));
     rig.play(addr(FROM), &packets);

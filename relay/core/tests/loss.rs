@@ -69,6 +69,7 @@ fn doubles_are_heard_once() {
     let clean = Sender::new(1).send(ms(0), ms(3000), &[240], 1);
     let doubled: Vec<_> = clean.iter().flat_map(|packet| [packet.clone(), packet.clone()]).collect();
     let mut rig = Rig::new();
+    rig.hear(addr(FROM), "desktop");
     rig.play(addr(FROM), &doubled);
     assert_eq!(rig.end(), 300 * 480);
     assert_eq!(rig.ingest.counters().late, 0);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use axum_server::tls_rustls::RustlsConfig;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::ServerConfig;
@@ -37,6 +37,24 @@ pub(crate) fn load(files: &CertificateFiles) -> anyhow::Result<RustlsConfig> {
             configure(&cert, &key)
         }
     }
+}
+
+/// Which of the user's own files cannot be used, and why.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    Certificate(anyhow::Error),
+    Key(anyhow::Error),
+}
+
+/// Whether the user's own certificate can be used.
+pub(crate) fn check(cert: &Path, key: &Path) -> Result<(), Unfit> {
+    let chain = read_certificates(cert).map_err(Unfit::Certificate)?;
+    let expires = expiry(&chain[0], cert).map_err(Unfit::Certificate)?;
+    if expires <= SystemTime::now() {
+        let expired = anyhow!("{} has expired: renew it, or choose another", cert.display());
+        return Err(Unfit::Certificate(expired));
+    }
+    configure(cert, key).map(|_| ()).map_err(Unfit::Key)
 }
 
 /// Whether there is nothing to use in the folder yet, or what there is has expired.
@@ -127,7 +145,13 @@ fn configure(cert: &Path, key: &Path) -> anyhow::Result<RustlsConfig> {
         .context("Failed to set up TLS")?
         .with_no_client_auth()
         .with_single_cert(chain, key_der)
-        .with_context(|| format!("{} and {} do not belong together", cert.display(), key.display()))?;
+        .with_context(|| {
+            format!(
+                "{} and {} do not belong together; name the key of this certificate",
+                cert.display(),
+                key.display()
+            )
+        })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(RustlsConfig::from_config(Arc::new(config)))
 }

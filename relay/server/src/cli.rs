@@ -1,12 +1,13 @@
-//! The command line: what the user typed becomes [`Options`], and every mistake one sentence.
+//! The command line: what the user typed becomes an [`Order`], and every mistake one sentence.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::options::{Flags, Options};
+use crate::config::mistake::Mistakes;
+use crate::options::Flags;
 
 /// Hear what plays inside your containers in a browser tab.
 #[derive(Debug, Parser)]
@@ -22,21 +23,47 @@ struct Cli {
 enum Command {
     /// Run the relay (what `soundport` alone does)
     Serve(Flags),
+    /// Say what is wrong with the configuration, without running anything
+    Check(Flags),
 }
 
-/// Reads command line, environment and file. On failure the user has been told, and the exit code is returned.
-pub(crate) fn parse() -> Result<Options, ExitCode> {
-    let cli = Cli::try_parse().map_err(|error| usage(&error))?;
-    let flags = match cli.command {
-        Some(Command::Serve(flags)) => flags,
-        None => cli.flags,
+/// What the user wants done.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Run the relay.
+    Serve(Flags),
+    /// Look at the configuration.
+    Check(Flags),
+}
+
+/// Reads command line and environment. On failure the user has been told, and the exit code is returned.
+pub(crate) fn parse() -> Result<Order, ExitCode> {
+    let read = || {
+        let matches = Cli::command().try_get_matches()?;
+        Ok((Cli::from_arg_matches(&matches)?, matches))
     };
-    Options::gather(flags).map_err(|error| fail(&error))
+    let (cli, matches) = read().map_err(|error: clap::Error| usage(&error))?;
+    let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
+    let noted = |mut flags: Flags| {
+        flags.note_environment(matches);
+        flags
+    };
+    Ok(match cli.command {
+        Some(Command::Serve(flags)) => Order::Serve(noted(flags)),
+        Some(Command::Check(flags)) => Order::Check(noted(flags)),
+        None => Order::Serve(noted(cli.flags)),
+    })
 }
 
 /// Tells the user in one sentence what failed.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     say(&format!("{error:#}"));
+    ExitCode::FAILURE
+}
+
+/// Tells the user what is wrong with the configuration, a sentence for each mistake.
+pub(crate) fn refuse(mistakes: &Mistakes) -> ExitCode {
+    mistakes.to_string().lines().for_each(say);
     ExitCode::FAILURE
 }
 

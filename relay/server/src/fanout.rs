@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use soundport_core::OpusFrame;
 use soundport_core::fanout::{
     Connect, ConnectError, Credentials, Fanout, FanoutCounters, FanoutEvent, Incoming, OfferError, Session,
     SessionId, Transmit,
 };
+use soundport_core::{OpusFrame, SourceId};
 use tokio::sync::oneshot;
 use tracing::{debug, error};
 
@@ -39,6 +39,7 @@ enum Command {
     Restart(SessionId, Credentials, oneshot::Sender<Option<Result<(Session, String), OfferError>>>),
     Session(SessionId, oneshot::Sender<Option<Session>>),
     Disconnect(SessionId, oneshot::Sender<bool>),
+    EndSource(SourceId),
     Counters(oneshot::Sender<MediaCounters>),
 }
 
@@ -95,6 +96,13 @@ impl FanoutHandle {
     /// Ends a session. False if there is none of that name.
     pub(crate) async fn disconnect(&self, id: SessionId) -> Result<bool, Overloaded> {
         self.ask(|reply| Command::Disconnect(id, reply)).await
+    }
+
+    /// Ends all sessions of a source that is no more.
+    pub(crate) fn end_source(&self, source: SourceId) {
+        if !self.commands.send(Command::EndSource(source)) {
+            debug!("Fan-out is behind; sessions of a source that is no more go on in silence");
+        }
     }
 
     /// What was counted so far.
@@ -226,6 +234,7 @@ impl Driver {
             Command::Disconnect(id, reply) => {
                 let _ = reply.send(self.fanout.disconnect(id, now, &mut self.out));
             }
+            Command::EndSource(source) => self.fanout.end_source(&source, now, &mut self.out),
             Command::Counters(reply) => {
                 let _ = reply.send(MediaCounters {
                     fanout: self.fanout.counters(),

@@ -1,5 +1,6 @@
 //! The HTTP side: the page, the API and WHEP, over TLS for everybody and without for this machine.
 
+pub(crate) mod events;
 mod metrics;
 mod origin;
 pub(crate) mod problem;
@@ -20,8 +21,10 @@ use axum_server::tls_rustls::RustlsConfig;
 use soundport_api as api;
 use tokio::sync::watch;
 
+use self::events::Events;
 use self::origin::Origins;
 use self::problem::Refusal;
+use crate::discovery::SapCounters;
 use crate::fanout::FanoutHandle;
 use crate::ingest::IngestHandle;
 use crate::options::{Announce, HostPort};
@@ -40,9 +43,12 @@ pub(crate) struct State {
     pub(crate) fanout: FanoutHandle,
     pub(crate) ingest: IngestHandle,
     pub(crate) sources: watch::Receiver<Arc<[api::Source]>>,
+    pub(crate) events: Events,
+    /// None where announcements are not heard.
+    pub(crate) sap: Option<SapCounters>,
     /// The media socket's address.
     pub(crate) media: SocketAddr,
-    pub(crate) announce: Arc<[Announce]>,
+    pub(crate) announce: watch::Receiver<Arc<[Announce]>>,
 }
 
 /// All routes.
@@ -50,6 +56,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
     let origins = Origins::new(origins);
     Router::new()
         .route("/api/sources", get(sources::list))
+        .route("/api/events", get(events::stream_events))
         .merge(whep::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))

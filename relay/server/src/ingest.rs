@@ -1,42 +1,50 @@
-//! Drives [`Ingest`]: the RTP socket's event loop, on a thread of its own.
+//! Drives [`Ingest`]: the event loop of containers' sound, on a thread of its own.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use soundport_api as api;
-use soundport_core::SourceId;
-use soundport_core::ingest::{Ingest, IngestCounters, SenderAddr, SourceState, SourceStatus};
+use soundport_core::ingest::{
+    EncodeConfig, Farewell, Found, Ingest, IngestCounters, RtpPort, SenderAddr, SourceConfig, SourceFormat,
+    SourceState, SourceStatus,
+};
+use soundport_core::{Announcement, AnnouncementKey, Encoding, SourceId};
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, error, trace, warn};
 
 use crate::fanout::FanoutHandle;
 use crate::inbox::{Outbox, inbox};
 use crate::network::is_private;
+use crate::ports::Ports;
 use crate::udp::RtpSocket;
 
-const RTP: Token = Token(0);
-const WAKE: Token = Token(1);
+const WAKE: Token = Token(usize::MAX);
 
 /// Larger than any UDP datagram: what does not fit a packet is for ingest to judge.
 const BUFFER_BYTES: usize = 65_536;
 
-/// Datagrams read before timers and commands get their turn.
+/// Datagrams read from one port before the others, timers and commands get their turn.
 const BUDGET: usize = 256;
 
 /// What other threads tell or ask of ingest.
 enum Request {
     Audience(SourceId, u32),
+    Announce(Box<Announcement>),
+    Withdraw(AnnouncementKey, Farewell),
+    Configure(Vec<SourceConfig>, EncodeConfig),
+    Watch(HashSet<String>),
+    Levels(oneshot::Sender<api::Levels>),
     Counters(oneshot::Sender<RtpCounters>),
 }
 
-/// What happened to the datagrams that came to the RTP port.
+/// What happened to the datagrams that came to the RTP ports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RtpCounters {
     pub(crate) ingest: IngestCounters,
@@ -51,15 +59,48 @@ pub(crate) struct IngestHandle(Outbox<Request>);
 impl IngestHandle {
     /// Says how many sessions listen to a source: with none it is not encoded.
     pub(crate) fn tell_audience(&self, source: SourceId, listeners: u32) {
-        if !self.0.send(Request::Audience(source, listeners)) {
-            warn!("Ingest is behind and was not told who listens");
-        }
+        self.tell(Request::Audience(source, listeners));
+    }
+
+    /// A container announces a stream.
+    pub(crate) fn announce(&self, announcement: Announcement) {
+        self.tell(Request::Announce(Box::new(announcement)));
+    }
+
+    /// A stream is no longer announced.
+    pub(crate) fn withdraw(&self, key: AnnouncementKey, farewell: Farewell) {
+        self.tell(Request::Withdraw(key, farewell));
+    }
+
+    /// The configuration says this from now on.
+    pub(crate) fn configure(&self, sources: Vec<SourceConfig>, encode: EncodeConfig) {
+        self.tell(Request::Configure(sources, encode));
+    }
+
+    /// Whose levels somebody watches.
+    pub(crate) fn watch(&self, sources: HashSet<String>) {
+        self.tell(Request::Watch(sources));
+    }
+
+    /// The levels of those watched, since they were asked for last. None if ingest does not answer.
+    pub(crate) async fn levels(&self) -> Option<api::Levels> {
+        self.ask(Request::Levels).await
     }
 
     /// What was counted so far. None if ingest does not answer.
     pub(crate) async fn counters(&self) -> Option<RtpCounters> {
+        self.ask(Request::Counters).await
+    }
+
+    fn tell(&self, request: Request) {
+        if !self.0.send(request) {
+            warn!("Ingest is behind and was not told what happened");
+        }
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (reply, answer) = oneshot::channel();
-        if !self.0.send(Request::Counters(reply)) {
+        if !self.0.send(request(reply)) {
             return None;
         }
         answer.await.ok()
@@ -90,16 +131,15 @@ impl IngestThread {
         self,
         ingest: Ingest,
         socket: UdpSocket,
+        multicast: bool,
         fanout: FanoutHandle,
         sources: watch::Sender<Arc<[api::Source]>>,
     ) -> anyhow::Result<()> {
-        let socket = RtpSocket::new(socket).context("Failed to set up the RTP socket")?;
+        let mut ports = Ports::new(socket, multicast).context("Failed to set up the RTP socket")?;
         let Self { poll, inbox } = self;
-        poll.registry()
-            .register(&mut SourceFd(&socket.raw_fd()), RTP, Interest::READABLE)
-            .context("Failed to wait on the RTP socket")?;
-        let driver =
-            Driver { poll, socket, requests: inbox.1, ingest, fanout, sources, revision: None, strangers: 0 };
+        ports.register(poll.registry()).context("Failed to wait on the RTP socket")?;
+        let requests = inbox.1;
+        let driver = Driver { poll, ports, requests, ingest, fanout, sources, revision: None, strangers: 0 };
         thread::Builder::new()
             .name("ingest".into())
             .spawn(move || driver.run())
@@ -110,7 +150,7 @@ impl IngestThread {
 
 struct Driver {
     poll: Poll,
-    socket: RtpSocket,
+    ports: Ports,
     requests: Receiver<Request>,
     ingest: Ingest,
     fanout: FanoutHandle,
@@ -121,26 +161,10 @@ struct Driver {
 
 impl Driver {
     fn run(mut self) {
-        let mut events = Events::with_capacity(8);
+        let mut events = Events::with_capacity(64);
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
-            // 1. Who listens decides what is encoded.
-            while let Ok(request) = self.requests.try_recv() {
-                self.obey(request);
-            }
-            // 2. Packets.
-            let more = self.read(&mut buffer);
-            // 3. Timers, once no packet waits that came before them.
-            if !more {
-                self.ingest.handle_timeout(Instant::now());
-                self.forward();
-            }
-            // 4. What changed.
-            self.publish();
-            // 5. Wait, unless packets are left.
-            let timeout = self.ingest.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
-            let timeout = if more { Some(std::time::Duration::ZERO) } else { timeout };
-            if let Err(failure) = self.poll.poll(&mut events, timeout)
+            if let Err(failure) = self.turn(&mut events, &mut buffer)
                 && failure.kind() != io::ErrorKind::Interrupted
             {
                 error!(%failure, "Ingest cannot wait for packets and ends");
@@ -149,49 +173,118 @@ impl Driver {
         }
     }
 
+    fn turn(&mut self, events: &mut Events, buffer: &mut [u8]) -> io::Result<()> {
+        // 1. Who listens decides what is encoded.
+        while let Ok(request) = self.requests.try_recv() {
+            self.obey(request);
+        }
+        // 2. Packets.
+        self.ports.end_nap(self.poll.registry(), Instant::now())?;
+        let more = self.read(buffer);
+        // 3. Timers, once no packet waits that came before them.
+        if !more {
+            self.ingest.handle_timeout(Instant::now());
+            self.forward();
+        }
+        // 4. What changed.
+        self.publish();
+        self.ports.join_groups(Instant::now());
+        // 5. Wait, unless packets are left.
+        let now = Instant::now();
+        let due = self.ingest.poll_timeout().into_iter().chain(self.ports.poll_timeout()).min();
+        let timeout = due.map(|at| at.saturating_duration_since(now));
+        self.poll.poll(events, if more { Some(Duration::ZERO) } else { timeout })?;
+        for event in events.iter().filter(|event| event.token() != WAKE) {
+            self.ports.note(event.token(), self.poll.registry(), Instant::now());
+        }
+        Ok(())
+    }
+
     fn obey(&mut self, request: Request) {
+        let now = Instant::now();
+        // A requester that went away needs no answer.
         match request {
-            Request::Audience(source, listeners) => {
-                self.ingest.set_listeners(&source, listeners, Instant::now());
+            Request::Audience(source, listeners) => self.ingest.set_listeners(&source, listeners),
+            Request::Announce(announcement) => self.ingest.announce(*announcement, now),
+            Request::Withdraw(key, farewell) => self.ingest.withdraw(key, farewell, now),
+            Request::Configure(sources, encode) => {
+                self.ingest.set_encode(encode);
+                for source in self.ingest.configure(sources, now) {
+                    self.fanout.end_source(source);
+                }
+            }
+            Request::Watch(sources) => self.ingest.set_watched(|id| sources.contains(id.as_str())),
+            Request::Levels(reply) => {
+                let levels = self.ingest.take_levels();
+                let _ = reply.send(levels.map(|(id, levels)| (id.as_str().to_owned(), levels)).collect());
             }
             Request::Counters(reply) => {
-                // A requester that went away needs no answer.
                 let _ = reply.send(RtpCounters { ingest: self.ingest.counters(), strangers: self.strangers });
             }
         }
+        self.forward();
     }
 
-    /// Reads what is there, at most a budget of it. True if more may be left.
+    /// Reads what is there, at most a budget of each port. True if more may be left.
     fn read(&mut self, buffer: &mut [u8]) -> bool {
-        for _ in 0..BUDGET {
-            match self.socket.receive(buffer) {
-                Ok((length, from, at)) if is_private(from.ip()) => {
-                    self.ingest.handle_datagram(SenderAddr(from), &buffer[..length], at);
-                    self.forward();
-                }
-                Ok((_, from, _)) => {
-                    self.strangers += 1;
-                    trace!(%from, count = self.strangers, "Datagram from outside private networks dropped");
-                }
-                Err(failure) if failure.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(failure) => debug!(%failure, "Failed to read from the RTP socket"),
-            }
+        let mut more = false;
+        for (port, socket, ready) in self.ports.ready() {
+            *ready = read_port(&mut self.ingest, port, socket, buffer, &mut self.strangers, &self.fanout);
+            more |= *ready;
         }
-        true
+        more
     }
 
     fn forward(&mut self) {
-        while let Some(frame) = self.ingest.poll_frame() {
-            self.fanout.send_frame(frame);
-        }
+        forward(&mut self.ingest, &self.fanout);
     }
 
     fn publish(&mut self) {
-        let revision = Some(self.ingest.revision());
-        if self.revision != revision {
-            self.revision = revision;
-            self.sources.send_replace(self.ingest.sources().map(describe).collect());
+        if self.revision == Some(self.ingest.revision()) {
+            return;
         }
+        let now = Instant::now();
+        let wanted = self.ingest.ports(now).collect();
+        for (port, trouble) in self.ports.reconcile(wanted, self.poll.registry()) {
+            self.ingest.set_port_trouble(port, trouble.as_deref(), now);
+        }
+        self.revision = Some(self.ingest.revision());
+        self.sources.send_replace(self.ingest.sources().map(describe).collect());
+    }
+}
+
+/// Reads a port. True if more may be left there.
+fn read_port(
+    ingest: &mut Ingest,
+    port: RtpPort,
+    socket: &mut RtpSocket,
+    buffer: &mut [u8],
+    strangers: &mut u64,
+    fanout: &FanoutHandle,
+) -> bool {
+    for _ in 0..BUDGET {
+        match socket.receive(buffer) {
+            Ok((length, from, at)) if is_private(from.ip()) => {
+                ingest.handle_datagram(SenderAddr(from), port, &buffer[..length], at);
+                forward(ingest, fanout);
+            }
+            Ok((_, from, _)) => {
+                *strangers += 1;
+                trace!(%from, count = *strangers, "Datagram from outside private networks dropped");
+            }
+            Err(failure) if failure.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(failure) => {
+                debug!(%failure, "Failed to read from an RTP socket");
+                return false;
+            }
+        }
+    }
+    true
+}
+
+fn forward(ingest: &mut Ingest, fanout: &FanoutHandle) {
+    while let Some(frame) = ingest.poll_frame() {
+        fanout.send_frame(frame);
     }
 }
 
@@ -205,14 +298,30 @@ fn describe(status: SourceStatus) -> api::Source {
             SourceState::Idle => api::SourceState::Idle,
             SourceState::Lost => api::SourceState::Lost,
         },
-        format: status.format.map(|format| api::Format {
-            encoding: api::Encoding::L16,
-            rate: format.rate_hz,
-            channels: format.channels,
-            found: api::Found::Measured,
-        }),
+        format: status.format.map(describe_format),
         talk: false,
         listeners: status.listeners,
-        trouble: None,
+        trouble: status.trouble,
+    }
+}
+
+fn describe_format(format: SourceFormat) -> api::Format {
+    api::Format {
+        encoding: match format.audio.encoding {
+            Encoding::L16 => api::Encoding::L16,
+            Encoding::L24 => api::Encoding::L24,
+            Encoding::Pcmu => api::Encoding::Pcmu,
+            Encoding::Pcma => api::Encoding::Pcma,
+            Encoding::Opus => api::Encoding::Opus,
+        },
+        rate: format.audio.rate_hz,
+        channels: format.audio.channels,
+        found: match format.found {
+            Found::Announced => api::Found::Announced,
+            Found::Configured => api::Found::Configured,
+            Found::PayloadType => api::Found::PayloadType,
+            Found::Measured => api::Found::Measured,
+            Found::Assumed => api::Found::Assumed,
+        },
     }
 }

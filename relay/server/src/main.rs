@@ -4,16 +4,24 @@
 //! driven by the file of its name.
 
 mod certificates;
+mod check;
 mod cli;
+mod config;
+mod configured;
 mod demo;
+mod discovery;
 mod fanout;
 mod http;
 mod inbox;
 mod ingest;
+mod memory;
+mod multicast;
 mod network;
 mod options;
 mod page;
+mod ports;
 mod relay;
+mod reload;
 mod udp;
 
 use std::io::IsTerminal;
@@ -21,13 +29,21 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::cli::Order;
+use crate::options::Options;
+
 fn main() -> ExitCode {
-    let options = match cli::parse() {
-        Ok(options) => options,
+    let flags = match cli::parse() {
+        Ok(Order::Serve(flags)) => flags,
+        Ok(Order::Check(flags)) => return check::run(&flags),
         Err(exit) => return exit,
     };
+    let options = match Options::gather(&flags) {
+        Ok(options) => options,
+        Err(mistakes) => return cli::refuse(&mistakes),
+    };
     init_log();
-    match relay::run(options) {
+    match relay::run(options, move || Options::gather(&flags)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => cli::fail(&error),
     }

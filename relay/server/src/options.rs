@@ -1,32 +1,36 @@
-//! What the relay is told to do: command line over environment over file over default.
+//! What the relay is told to do: as the user writes it ([`Flags`]), and as the relay reads it ([`Options`]).
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+pub(crate) mod address;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use anyhow::{Context, bail, ensure};
-use clap::Args;
-use serde::Deserialize;
-use soundport_core::FrameLength;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
+use soundport_core::ingest::EncodeConfig;
+use soundport_core::{AudioFormat, FrameLength};
+
+pub(crate) use self::address::{Announce, From, HostPort};
+
+use crate::config::Settings;
+use crate::config::mistake::{Mistakes, Place};
+use crate::configured::Wanted;
 
 /// The relay's options as a user writes them, each on the command line, as `SOUNDPORT_…` in the environment, or in
-/// the file.
-#[derive(Debug, Default, Args, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+/// the file. Values are text here: what cannot be read in them is told as it is of those in the file.
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Flags {
     /// Read further options from this TOML file
     #[arg(long, env = "SOUNDPORT_CONFIG", value_name = "FILE")]
-    #[serde(skip)]
     config: Option<PathBuf>,
 
     /// Serve page and API over HTTPS here [default: localhost:8443]
     #[arg(long, env = "SOUNDPORT_HTTPS", value_name = "HOST:PORT")]
-    https: Option<HostPort>,
+    https: Option<String>,
 
     /// Serve the same without TLS here, on loopback only [default: localhost:8080]
     #[arg(long, env = "SOUNDPORT_HTTP", value_name = "HOST:PORT")]
-    http: Option<HostPort>,
+    http: Option<String>,
 
     #[arg(
         long,
@@ -34,7 +38,7 @@ pub(crate) struct Flags {
         env = "SOUNDPORT_MEDIA",
         value_name = "IP:PORT"
     )]
-    media: Option<SocketAddr>,
+    media: Option<String>,
 
     #[arg(
         long,
@@ -42,58 +46,93 @@ pub(crate) struct Flags {
         env = "SOUNDPORT_RTP",
         value_name = "IP:PORT"
     )]
-    rtp: Option<SocketAddr>,
+    rtp: Option<String>,
+
+    #[arg(
+        long,
+        help = "Hear containers' announcements (SAP) here, by UDP; `off` for nowhere [default: [::]:9875]",
+        env = "SOUNDPORT_SAP",
+        value_name = "IP:PORT"
+    )]
+    sap: Option<String>,
+
+    /// Join the multicast groups that containers announce, so that `load-module module-rtp-send` without arguments is heard
+    #[arg(
+        long,
+        env = "SOUNDPORT_MULTICAST",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    multicast: Option<String>,
 
     /// Where browsers reach the media port, if not at this host's own addresses: IP or name, and the port if it differs
     #[arg(long, env = "SOUNDPORT_ANNOUNCE", value_name = "HOST[:PORT]", num_args = 1.., value_delimiter = ',')]
-    announce: Option<Vec<Announce>>,
+    announce: Option<Vec<String>>,
 
     /// Let pages of this origin use the relay, such as `https://desktop.example.org` (pages on localhost may)
     #[arg(long = "origin", env = "SOUNDPORT_ORIGINS", value_name = "ORIGIN", num_args = 1.., value_delimiter = ',')]
     origins: Option<Vec<String>>,
 
-    /// Keep the minted certificate in this folder [default: certs]
+    /// Keep in this folder the minted certificate, and what containers announced [default: certs]
     #[arg(long, env = "SOUNDPORT_CERTS", value_name = "DIR")]
-    certs: Option<PathBuf>,
+    certs: Option<String>,
 
     /// Use this certificate (PEM) instead of a minted one; needs --key
     #[arg(long, env = "SOUNDPORT_CERT", value_name = "FILE")]
-    cert: Option<PathBuf>,
+    cert: Option<String>,
 
     /// The certificate's private key (PEM)
     #[arg(long, env = "SOUNDPORT_KEY", value_name = "FILE")]
-    key: Option<PathBuf>,
+    key: Option<String>,
 
     /// Opus bit rate in kb/s, 16 to 510 [default: 128]
-    #[arg(long, env = "SOUNDPORT_BITRATE", value_name = "KBPS")]
-    bitrate: Option<u32>,
+    #[arg(long, env = "SOUNDPORT_BITRATE", value_name = "KBPS", allow_negative_numbers = true)]
+    bitrate: Option<String>,
 
     /// Sound in one Opus frame, in ms: 5, 10 or 20 [default: 10]
-    #[arg(long, env = "SOUNDPORT_FRAME", value_name = "MS")]
-    frame: Option<u32>,
+    #[arg(long, env = "SOUNDPORT_FRAME", value_name = "MS", allow_negative_numbers = true)]
+    frame: Option<String>,
 
     /// Play a short loop as the source `demo`
-    #[arg(long, env = "SOUNDPORT_DEMO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    demo: Option<bool>,
+    #[arg(
+        long,
+        env = "SOUNDPORT_DEMO",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    demo: Option<String>,
+
+    /// Which of them come from the environment.
+    #[arg(skip)]
+    environment: Vec<String>,
 }
 
 /// The relay's options, complete and checked.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) https: HostPort,
     pub(crate) http: HostPort,
     pub(crate) media: SocketAddr,
     pub(crate) rtp: SocketAddr,
+    /// Where announcements are heard; none for nowhere.
+    pub(crate) sap: Option<SocketAddr>,
+    /// Whether groups that containers announce are joined.
+    pub(crate) multicast: bool,
     pub(crate) announce: Vec<Announce>,
     pub(crate) origins: Vec<String>,
     pub(crate) certificate: CertificateFiles,
     pub(crate) bitrate_bps: u32,
     pub(crate) frame: FrameLength,
     pub(crate) demo: bool,
+    pub(crate) sources: Vec<SourceEntry>,
 }
 
 /// Where the HTTPS certificate is.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CertificateFiles {
     /// Minted by the relay into this folder.
     Minted(PathBuf),
@@ -101,245 +140,104 @@ pub(crate) enum CertificateFiles {
     Own { cert: PathBuf, key: PathBuf },
 }
 
+impl CertificateFiles {
+    /// The folder of what the relay makes and keeps; none where it makes nothing.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Minted(folder) => Some(folder),
+            Self::Own { .. } => None,
+        }
+    }
+}
+
+/// What the user says of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SourceEntry {
+    /// A slug, no other entry's.
+    pub(crate) id: String,
+    /// Its name for people: never empty, on one line.
+    pub(crate) title: String,
+    /// Who sends it.
+    pub(crate) from: Option<From>,
+    /// The UDP port that it is sent to, if not the one for all. Without this and `from`, the entry is for the source that
+    /// appears or is announced under its id.
+    pub(crate) port: Option<u16>,
+    /// What its packets hold, if the user says so.
+    pub(crate) format: Option<AudioFormat>,
+    /// Bits per second of its Opus, if not as for all.
+    pub(crate) bitrate_bps: Option<u32>,
+    /// Its frames, if not as for all.
+    pub(crate) frame: Option<FrameLength>,
+}
+
 impl Options {
-    /// Adds to the flags what the file and the defaults say.
-    pub(crate) fn gather(flags: Flags) -> anyhow::Result<Self> {
-        let flags = match &flags.config {
-            Some(path) => {
-                let file = Flags::read(path)?;
-                flags.over(file)
-            }
-            None => flags,
-        };
-        flags.complete()
+    /// Reads the file, and adds the defaults. To be called again when the file has changed.
+    pub(crate) fn gather(flags: &Flags) -> Result<Self, Mistakes> {
+        let mut mistakes = Mistakes::default();
+        let settings = Settings::gather(flags, &mut mistakes);
+        let options = settings.complete(&mut mistakes);
+        mistakes.or(options)
+    }
+
+    /// What it says of sources.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let encode = EncodeConfig { frame: self.frame, bitrate_bps: self.bitrate_bps };
+        Wanted { sources: self.sources.clone(), encode }
+    }
+
+    /// The keys in which it differs from `running` so that the relay would have to be started anew; none where it need not.
+    pub(crate) fn needs_restart(&self, running: &Self) -> Option<String> {
+        let differs = [
+            ("https", self.https != running.https),
+            ("http", self.http != running.http),
+            ("media", self.media != running.media),
+            ("rtp", self.rtp != running.rtp),
+            ("sap", self.sap != running.sap),
+            ("multicast", self.multicast != running.multicast),
+            ("origins", self.origins != running.origins),
+            ("certs, cert and key", self.certificate != running.certificate),
+            ("demo", self.demo != running.demo),
+        ];
+        let keys: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();
+        (!keys.is_empty()).then(|| keys.join(", "))
     }
 }
 
 impl Flags {
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("Failed to read the configuration {} (--config)", path.display()))?;
-        toml::from_str(&text).map_err(|error| {
-            let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
-            let number = before.matches('\n').count() + 1;
-            let line = text.lines().nth(number - 1).unwrap_or_default().trim();
-            let what = error.message().lines().next().unwrap_or_default().to_owned();
-            anyhow::anyhow!("{} line {number}, {line}: {what}", path.display())
-        })
+    /// The file with further options.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 
-    fn over(self, file: Self) -> Self {
-        Self {
-            config: self.config,
-            https: self.https.or(file.https),
-            http: self.http.or(file.http),
-            media: self.media.or(file.media),
-            rtp: self.rtp.or(file.rtp),
-            announce: self.announce.or(file.announce),
-            origins: self.origins.or(file.origins),
-            certs: self.certs.or(file.certs),
-            cert: self.cert.or(file.cert),
-            key: self.key.or(file.key),
-            bitrate: self.bitrate.or(file.bitrate),
-            frame: self.frame.or(file.frame),
-            demo: self.demo.or(file.demo),
-        }
+    /// Notes which of them were not typed but found in the environment.
+    pub(crate) fn note_environment(&mut self, matches: &ArgMatches) {
+        let found = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::EnvVariable);
+        self.environment = matches.ids().filter(found).map(ToString::to_string).collect();
     }
 
-    fn complete(self) -> anyhow::Result<Options> {
-        let http = self.http.unwrap_or_else(|| HostPort::new("localhost", 8080));
-        ensure!(
-            http.is_loopback(),
-            "--http {http} is not a loopback address: plain HTTP stays on this machine, open --https instead"
-        );
-        let bitrate = self.bitrate.unwrap_or(128);
-        ensure!((16..=510).contains(&bitrate), "--bitrate {bitrate} is out of range: give 16 to 510 kb/s");
-        Ok(Options {
-            https: self.https.unwrap_or_else(|| HostPort::new("localhost", 8443)),
-            http,
-            media: self.media.unwrap_or_else(|| any_address(8443)),
-            rtp: self.rtp.unwrap_or_else(|| any_address(5004)),
-            announce: self.announce.unwrap_or_default(),
-            origins: self.origins.unwrap_or_default(),
-            certificate: certificate_files(self.certs, self.cert, self.key)?,
-            bitrate_bps: bitrate * 1000,
-            frame: frame_length(self.frame.unwrap_or(10))?,
-            demo: self.demo.unwrap_or(false),
-        })
-    }
-}
-
-fn certificate_files(
-    certs: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
-) -> anyhow::Result<CertificateFiles> {
-    match (cert, key) {
-        (Some(cert), Some(key)) => Ok(CertificateFiles::Own { cert, key }),
-        (None, None) => Ok(CertificateFiles::Minted(certs.unwrap_or_else(|| "certs".into()))),
-        (Some(_), None) => bail!("--cert is given without --key: give the certificate's private key as well"),
-        (None, Some(_)) => bail!("--key is given without --cert: give the key's certificate as well"),
-    }
-}
-
-fn frame_length(millis: u32) -> anyhow::Result<FrameLength> {
-    match millis {
-        5 => Ok(FrameLength::Ms5),
-        10 => Ok(FrameLength::Ms10),
-        20 => Ok(FrameLength::Ms20),
-        other => bail!("--frame {other} is not an Opus frame length: give 5, 10 or 20 (ms)"),
-    }
-}
-
-fn any_address(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), port)
-}
-
-/// A host name or IP with a port, such as `localhost:8443` or `[::]:8443`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct HostPort {
-    host: String,
-    port: u16,
-}
-
-impl HostPort {
-    fn new(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port }
-    }
-
-    /// The addresses it stands for. A name may stand for several.
-    pub(crate) fn resolve(&self) -> anyhow::Result<Vec<SocketAddr>> {
-        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        let found: Vec<_> = (bare, self.port)
-            .to_socket_addrs()
-            .with_context(|| {
-                format!("Failed to resolve {self}: give an IP address, or a name that this host knows")
-            })?
-            .collect();
-        ensure!(!found.is_empty(), "{self} stands for no address: give an IP address instead");
-        Ok(found)
-    }
-
-    fn is_loopback(&self) -> bool {
-        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    }
-}
-
-impl FromStr for HostPort {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (host, port) = text.rsplit_once(':').ok_or("a port is missing: write HOST:PORT")?;
-        let port = port.parse().map_err(|_| format!("{port} is not a port (0 to 65535)"))?;
-        if host.is_empty() || (host.contains(':') && !host.starts_with('[')) {
-            return Err("write HOST:PORT, an IPv6 address in brackets".into());
-        }
-        Ok(Self::new(host, port))
-    }
-}
-
-impl TryFrom<String> for HostPort {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-/// Where browsers reach the media port: an IP or a name, with the outside port if it differs from the inside one.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct Announce {
-    pub(crate) host: String,
-    pub(crate) port: Option<u16>,
-}
-
-impl FromStr for Announce {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.contains("//") {
-            return Err("write HOST or HOST:PORT, without a scheme".into());
-        }
-        let bare = text.trim_start_matches('[').trim_end_matches(']');
-        if bare.parse::<IpAddr>().is_ok() {
-            return Ok(Self { host: bare.to_owned(), port: None });
-        }
-        match text.rsplit_once(':') {
-            None => Ok(Self { host: text.to_owned(), port: None }),
-            Some((host, port)) => {
-                let port = port.parse().map_err(|_| format!("{port} is not a port (0 to 65535)"))?;
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                Ok(Self { host, port: Some(port) })
-            }
-        }
-    }
-}
-
-impl TryFrom<String> for Announce {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_goes_over_the_file() {
-        let file: Flags = toml::from_str(
-            "https = \"[::]:9443\"\nbitrate = 96\nannounce = [\"a.example\", \"192.0.2.1:7000\"]",
-        )
-        .unwrap();
-        let flags = Flags { bitrate: Some(64), ..Flags::default() };
-        let options = flags.over(file).complete().unwrap();
-        assert_eq!(options.bitrate_bps, 64_000);
-        assert_eq!(options.https.to_string(), "[::]:9443");
-        assert_eq!(options.announce[1], Announce { host: "192.0.2.1".into(), port: Some(7000) });
-    }
-
-    #[test]
-    fn the_example_file_holds_every_key_with_its_default() {
-        let text = include_str!("../../../deploy/soundport.example.toml");
-        let example = toml::from_str::<Flags>(text).unwrap().complete().unwrap();
-        let default = Flags::default().complete().unwrap();
-        assert_eq!(format!("{example:?}"), format!("{default:?}"));
-    }
-
-    #[test]
-    fn an_unknown_key_is_named() {
-        let error = toml::from_str::<Flags>("htps = \"[::]:9443\"").unwrap_err().to_string();
-        assert!(error.contains("htps"), "{error}");
-    }
-
-    #[test]
-    fn addresses_are_read_as_people_write_them() {
-        for good in ["localhost:8443", "[::]:8443", "127.0.0.1:0", "sound.example.org:443"] {
-            assert_eq!(good.parse::<HostPort>().unwrap().to_string(), good);
-        }
-        for bad in ["8443", "localhost", "::1:80", "localhost:99999", ":80"] {
-            assert!(bad.parse::<HostPort>().is_err(), "{bad}");
-        }
-        let v6: Announce = "2001:db8::1".parse().unwrap();
-        assert_eq!((v6.host.as_str(), v6.port), ("2001:db8::1", None));
-        let v6: Announce = "[2001:db8::1]:7000".parse().unwrap();
-        assert_eq!((v6.host.as_str(), v6.port), ("2001:db8::1", Some(7000)));
-    }
-
-    #[test]
-    fn plain_http_stays_at_home() {
-        let flags = Flags { http: Some("0.0.0.0:8080".parse().unwrap()), ..Flags::default() };
-        assert!(flags.complete().unwrap_err().to_string().contains("loopback"));
+    /// What was given, by key, and where.
+    pub(crate) fn given(&self) -> Vec<(&'static str, Place, Vec<String>)> {
+        let one = |value: &Option<String>| value.clone().map(|value| vec![value]);
+        let all = [
+            ("https", one(&self.https)),
+            ("http", one(&self.http)),
+            ("media", one(&self.media)),
+            ("rtp", one(&self.rtp)),
+            ("sap", one(&self.sap)),
+            ("multicast", one(&self.multicast)),
+            ("announce", self.announce.clone()),
+            ("origins", self.origins.clone()),
+            ("certs", one(&self.certs)),
+            ("cert", one(&self.cert)),
+            ("key", one(&self.key)),
+            ("bitrate", one(&self.bitrate)),
+            ("frame", one(&self.frame)),
+            ("demo", one(&self.demo)),
+        ];
+        let place = |key| match self.environment.iter().any(|name| name == key) {
+            true => Place::Environment(key),
+            false => Place::Flag(key),
+        };
+        all.into_iter().filter_map(|(key, values)| Some((key, place(key), values?))).collect()
     }
 }

@@ -3,66 +3,86 @@
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
+use soundport_api as api;
 use soundport_core::SourceId;
 use soundport_core::fanout::Fanout;
-use soundport_core::ingest::{Ingest, IngestConfig, SenderAddr};
+use soundport_core::ingest::{EncodeConfig, Ingest, IngestConfig, RtpPort, SenderAddr};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
 
+use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
+use crate::http::events::Events;
 use crate::ingest::IngestThread;
+use crate::memory::Memory;
 use crate::options::Options;
-use crate::{certificates, fanout, http, udp};
+use crate::reload::{self, Changing};
+use crate::{certificates, configured, discovery, fanout, http, udp};
 
 /// Sessions served at once. Each takes about 66 kB, so this is where a small machine's memory ends.
 const MAX_SESSIONS: usize = 10_000;
 
-/// Runs until SIGINT or SIGTERM.
-pub(crate) fn run(options: Options) -> anyhow::Result<()> {
+/// Runs until SIGINT or SIGTERM. `read_again` gathers the options anew, when SIGHUP asks for it.
+pub(crate) fn run(
+    options: Options,
+    read_again: impl Fn() -> Result<Options, Mistakes> + Send + 'static,
+) -> anyhow::Result<()> {
     // Everything that a user may have got wrong comes first, so that nothing runs half.
     let https = http::bind(&options.https, "--https")?;
     let plain = http::bind(&options.http, "--http")?;
     let media = udp::bind(options.media, "--media")?;
     let rtp = udp::bind(options.rtp, "--rtp")?;
+    let sap = options.sap.map(|sap| udp::bind_shared(sap, "--sap")).transpose()?;
     let tls = certificates::load(&options.certificate)?;
     let media_address = media.local_addr().context("Failed to find the media port")?;
     let rtp_address = rtp.local_addr().context("Failed to find the RTP port")?;
 
-    let mut ingest = Ingest::new(IngestConfig { frame: options.frame, bitrate_bps: options.bitrate_bps });
+    let encode = EncodeConfig { frame: options.frame, bitrate_bps: options.bitrate_bps };
+    let mut ingest = Ingest::new(IngestConfig { encode, port: RtpPort(rtp_address.port()) });
     let demo = options.demo.then(|| Demo::new(rtp_address)).transpose()?;
     if let Some(demo) = &demo {
-        ingest.pin(SenderAddr(demo.address()?), SourceId::new("demo"), "Demo");
+        ingest.pin(SenderAddr(demo.address()?), SourceId::new("demo"), "Demo", Instant::now());
     }
 
-    let fanout =
-        Fanout::new(options.frame, MAX_SESSIONS, seed()?).context("Failed to mint the DTLS certificate")?;
+    let fanout = Fanout::new(MAX_SESSIONS, seed()?).context("Failed to mint the DTLS certificate")?;
     let ingest_thread = IngestThread::new()?;
     let ingest_handle = ingest_thread.handle();
     let fanout = fanout::start(fanout, media, ingest_thread.handle())?;
     let (publish, sources) = watch::channel(Arc::from([]));
-    ingest_thread.start(ingest, rtp, fanout.clone(), publish)?;
+    ingest_thread.start(ingest, rtp, options.multicast, fanout.clone(), publish)?;
+    let memory = Memory::load(options.certificate.folder());
+    let sap = sap.map(|sap| discovery::start(sap, memory, ingest_handle.clone())).transpose()?;
     if let Some(demo) = demo {
         demo.play()?;
     }
 
-    let state = http::State {
-        fanout,
-        ingest: ingest_handle,
-        sources,
-        media: media_address,
-        announce: options.announce.into(),
-    };
-    let router = http::router(state, &options.origins);
-    let local = http::local_only(router.clone(), &options.origins);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("Failed to start the HTTP runtime")?;
     runtime.block_on(async {
+        let (relay, relay_now) = watch::channel(api::Relay { instance: instance()?, trouble: None });
+        let (wanted, wanted_now) = watch::channel(Arc::new(options.wanted()));
+        let (announce, announce_now) = watch::channel(options.announce.clone().into());
+        let state = http::State {
+            fanout,
+            sources: sources.clone(),
+            events: Events::start(relay_now, sources, ingest_handle.clone()),
+            ingest: ingest_handle.clone(),
+            sap,
+            media: media_address,
+            announce: announce_now,
+        };
+        let router = http::router(state, &options.origins);
+        let local = http::local_only(router.clone(), &options.origins);
+        tokio::spawn(configured::keep(wanted_now, ingest_handle));
+        let changing = Changing { wanted, announce, relay };
+        let reloading = tokio::spawn(reload::on_hangup(options, read_again, changing));
         greet(&plain, &https, rtp_address.port());
         let mut servers = JoinSet::new();
         for listener in https {
@@ -73,6 +93,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
         }
         tokio::select! {
             Some(ended) = servers.join_next() => ended.context("The HTTP server ended")?,
+            ended = reloading => ended.context("The configuration is no longer watched")?,
             stopped = stop() => stopped,
         }
     })
@@ -107,6 +128,12 @@ fn greet(plain: &[TcpListener], https: &[TcpListener], rtp_port: u16) {
         }),
     );
     let _ = out.flush();
+}
+
+/// A name for this run.
+fn instance() -> anyhow::Result<String> {
+    let number = getrandom::u64().context("Failed to draw random numbers")?;
+    Ok(format!("{number:016x}"))
 }
 
 fn seed() -> anyhow::Result<[u8; 32]> {

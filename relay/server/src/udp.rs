@@ -20,14 +20,32 @@ const BUFFER_BYTES: usize = 4 << 20;
 
 /// Binds a UDP socket, non-blocking, for both address families if `address` is `[::]`. `option` is named in errors.
 pub(crate) fn bind(address: SocketAddr, option: &str) -> anyhow::Result<UdpSocket> {
-    let socket = match try_bind(address) {
+    try_bind(address, Sharing::Alone).with_context(|| bind_failed(&address, "udp", option))
+}
+
+/// The same for a port that other programs of this network namespace may hold as well, if they agree.
+pub(crate) fn bind_shared(address: SocketAddr, option: &str) -> anyhow::Result<UdpSocket> {
+    try_bind(address, Sharing::Shared).with_context(|| bind_failed(&address, "udp", option))
+}
+
+/// Who else may hold a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Nobody.
+    Alone,
+    /// Whoever sets `SO_REUSEADDR` as well: a container's PulseAudio in the relay's own network namespace.
+    Shared,
+}
+
+/// Binds as [`bind`] does.
+pub(crate) fn try_bind(address: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
+    match bind_one(address, sharing) {
         // A host without IPv6 is no reason to fail where the user did not ask for it.
         Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && no_ipv6(&error) => {
-            try_bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+            bind_one(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()), sharing)
         }
         other => other,
-    };
-    socket.with_context(|| bind_failed(&address, "udp", option))
+    }
 }
 
 /// What to say when an address cannot be bound.
@@ -35,8 +53,9 @@ pub(crate) fn bind_failed(address: &dyn std::fmt::Display, protocol: &str, optio
     format!("Failed to listen on {address}/{protocol}; free it or choose another with {option}")
 }
 
-fn try_bind(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind_one(address: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(sharing == Sharing::Shared)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -70,6 +89,11 @@ impl RtpSocket {
     /// The descriptor to wait on.
     pub(crate) fn raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+
+    /// The socket itself.
+    pub(crate) fn socket(&self) -> &UdpSocket {
+        &self.socket
     }
 
     /// Reads one datagram: its length, who sent it, and when it came to this host, which is not when it is read where

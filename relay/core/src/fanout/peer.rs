@@ -207,20 +207,14 @@ impl Peer {
     }
 
     /// Sends one frame, if the connection is up.
-    pub(super) fn handle_frame(
-        &mut self,
-        frame: &OpusFrame,
-        length: u64,
-        now: Instant,
-        out: &mut Vec<Transmit>,
-    ) {
+    pub(super) fn handle_frame(&mut self, frame: &OpusFrame, now: Instant, out: &mut Vec<Transmit>) {
         if !self.connected {
             return;
         }
         let (mid, pt) = self.media;
         let Some(writer) = self.rtc.writer(mid) else { return };
         let time = frame.time.wrapping_add(u64::from(self.timestamp_base));
-        let after_pause = self.next_time.replace(frame.time + length) != Some(frame.time);
+        let after_pause = self.next_time.replace(frame.time + u64::from(frame.samples)) != Some(frame.time);
         let written = writer.start_of_talkspurt(after_pause).write(
             pt,
             now,

@@ -1,17 +1,77 @@
+use super::g711;
+use super::mix::gains;
+use crate::format::{AudioFormat, Encoding};
+
 /// One instant of stereo sound: left and right, full scale is 1.0.
 pub(crate) type Sample = [f32; 2];
 
 /// Silence.
 pub(crate) const SILENCE: Sample = [0.0; 2];
 
-/// Reads L16 (RFC 3551, section 4.5.11) into stereo. Bytes that do not fill a block are left out.
-pub(crate) fn read_l16(payload: &[u8], channels: u8, sound: &mut Vec<Sample>) {
+/// Levels below this are called silence: -80 dBFS, under the noise of any recording and over the dither of a converter.
+pub(crate) const SILENT_BELOW: f32 = 1.0e-4;
+
+/// How many bytes of a payload one instant takes; none for Opus, whose packets are not cut.
+pub(crate) fn block_bytes(format: AudioFormat) -> Option<usize> {
+    let sample = match format.encoding {
+        Encoding::L16 => 2,
+        Encoding::L24 => 3,
+        Encoding::Pcmu | Encoding::Pcma => 1,
+        Encoding::Opus => return None,
+    };
+    Some(sample * usize::from(format.channels))
+}
+
+/// Reads a payload into stereo, mixed down where it has more channels. Bytes that do not fill a block are left out.
+pub(crate) fn read(format: AudioFormat, payload: &[u8], sound: &mut Vec<Sample>) {
     sound.clear();
-    match channels {
-        1 => sound.extend(payload.as_chunks::<2>().0.iter().map(|&b| [level(b); 2])),
-        _ => sound
-            .extend(payload.as_chunks::<4>().0.iter().map(|&[a, b, c, d]| [level([a, b]), level([c, d])])),
+    match format.encoding {
+        Encoding::L16 => read_with(format.channels, payload, l16, sound),
+        Encoding::L24 => read_with(format.channels, payload, l24, sound),
+        Encoding::Pcmu => read_with(format.channels, payload, |[byte]| g711::mu_law(byte), sound),
+        Encoding::Pcma => read_with(format.channels, payload, |[byte]| g711::a_law(byte), sound),
+        Encoding::Opus => {}
     }
+}
+
+/// Whether nothing in a payload can be heard. Of Opus only packets too small to hold sound are called silent.
+pub(crate) fn is_silent(format: AudioFormat, payload: &[u8]) -> bool {
+    match format.encoding {
+        Encoding::L16 => payload.as_chunks().0.iter().all(|&bytes| l16(bytes).abs() < SILENT_BELOW),
+        Encoding::L24 => payload.as_chunks().0.iter().all(|&bytes| l24(bytes).abs() < SILENT_BELOW),
+        // The smallest steps of G.711 are its silence.
+        Encoding::Pcmu => payload.iter().all(|&byte| g711::mu_law(byte).abs() <= g711::mu_law(0xfe).abs()),
+        Encoding::Pcma => payload.iter().all(|&byte| g711::a_law(byte).abs() <= g711::a_law(0xd5).abs()),
+        Encoding::Opus => payload.len() <= OPUS_SILENCE_BYTES,
+    }
+}
+
+/// What libopus makes of digital silence, with and without discontinuous transmission.
+const OPUS_SILENCE_BYTES: usize = 3;
+
+fn read_with<const N: usize>(
+    channels: u8,
+    payload: &[u8],
+    level: impl Fn([u8; N]) -> f32,
+    sound: &mut Vec<Sample>,
+) {
+    let gains = gains(channels);
+    let samples = payload.as_chunks::<N>().0;
+    sound.extend(samples.chunks_exact(gains.len()).map(|block| {
+        block.iter().zip(gains).fold(SILENCE, |mixed, (&bytes, gain)| {
+            let level = level(bytes);
+            [mixed[0] + level * gain[0], mixed[1] + level * gain[1]]
+        })
+    }));
+}
+
+fn l16(bytes: [u8; 2]) -> f32 {
+    f32::from(i16::from_be_bytes(bytes)) / 32_768.0
+}
+
+fn l24([high, middle, low]: [u8; 3]) -> f32 {
+    // In the upper bytes of 32 bits the sign comes right by itself; 24 bits fit an f32.
+    (i32::from_be_bytes([high, middle, low, 0]) >> 8) as f32 / 8_388_608.0
 }
 
 /// Part way between two samples: `a` at 0, `b` at 1.
@@ -28,6 +88,36 @@ pub(crate) fn ramp(position: usize, length: usize) -> f32 {
     0.5 - 0.5 * (std::f32::consts::PI * phase).cos()
 }
 
-fn level(bytes: [u8; 2]) -> f32 {
-    f32::from(i16::from_be_bytes(bytes)) / 32_768.0
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(format: &str, payload: &[u8]) -> Vec<Sample> {
+        let mut sound = Vec::new();
+        read(format.parse().unwrap(), payload, &mut sound);
+        sound
+    }
+
+    #[test]
+    fn samples_are_read_in_network_byte_order() {
+        assert_eq!(read_all("L16/48000/2", &[0x40, 0, 0xc0, 0]), [[0.5, -0.5]]);
+        assert_eq!(read_all("L16/48000/1", &[0x40, 0, 0xc0, 0, 9]), [[0.5, 0.5], [-0.5, -0.5]]);
+        assert_eq!(read_all("L24/48000/2", &[0x40, 0, 0, 0xc0, 0, 0, 1, 2]), [[0.5, -0.5]]);
+        assert_eq!(read_all("L24/48000/1", &[0xff, 0xff, 0xff]), [[-1.0 / 8_388_608.0; 2]]);
+    }
+
+    #[test]
+    fn silence_is_known_in_every_encoding() {
+        for (format, silence, sound) in [
+            ("L16/48000/2", &[0, 3, 0xff, 0xfd][..], &[0, 3, 0, 4][..]),
+            ("L24/48000/1", &[0, 3, 0, 0xff, 0xff, 0], &[0, 3, 0xff]),
+            ("PCMU", &[0xff, 0x7f, 0xfe], &[0xff, 0xfd]),
+            ("PCMA", &[0xd5, 0x55], &[0xd5, 0xd4]),
+            ("opus", &[0xfc, 0xff, 0xfe], &[0xfc, 1, 2, 3]),
+        ] {
+            let format = format.parse().unwrap();
+            assert!(is_silent(format, silence), "{format}");
+            assert!(!is_silent(format, sound), "{format}");
+        }
+    }
 }

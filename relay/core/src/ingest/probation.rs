@@ -1,9 +1,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::format::{Payload, channels};
+use super::RtpPort;
+use super::format::{Found, PayloadKind, SourceFormat, are_consistent, recognise};
 use super::reorder::Held;
-use super::status::SourceFormat;
 use crate::rtp::Packet;
 
 /// How many streams may be under examination at once.
@@ -18,10 +18,11 @@ const LATEST: usize = 3;
 /// A stream that does not convince within this time is forgotten.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A stream of packets: one sender's address and SSRC.
+/// A stream of packets: one sender's address and SSRC, at one of the relay's ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StreamKey {
     pub(crate) from: SocketAddr,
+    pub(crate) to: RtpPort,
     pub(crate) ssrc: u32,
 }
 
@@ -43,26 +44,21 @@ pub(crate) struct Candidate {
     /// When its latest packet came.
     pub(crate) heard: Instant,
     /// What it sends, once it is proven.
-    pub(crate) proven: Option<Proven>,
+    pub(crate) proven: Option<SourceFormat>,
     /// The latest packets, by time of arrival.
     pub(crate) packets: Vec<Held>,
-}
-
-/// What two packets in sequence have shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Proven {
-    /// The rate, where the payload type says it.
-    pub(crate) rate_hz: Option<u32>,
-    pub(crate) channels: u8,
 }
 
 impl Probation {
     /// Takes a packet, and returns its stream if that has proven to be one.
     /// The second value is how many packets were given up for it.
+    ///
+    /// `expected` is what this stream is said to hold by its sender or the configuration.
     pub(crate) fn examine(
         &mut self,
         key: StreamKey,
         packet: &Packet<'_>,
+        expected: Option<SourceFormat>,
         now: Instant,
     ) -> (Option<&Candidate>, u64) {
         let mut given_up = self.forget_old(now);
@@ -73,7 +69,7 @@ impl Probation {
             self.streams.len() - 1
         });
         let candidate = &mut self.streams[index];
-        given_up += candidate.take(packet, now);
+        given_up += candidate.take(packet, expected, now);
         (candidate.proven.is_some().then_some(&*candidate), given_up)
     }
 
@@ -113,7 +109,7 @@ impl Candidate {
     }
 
     /// Returns how many packets were given up.
-    fn take(&mut self, packet: &Packet<'_>, now: Instant) -> u64 {
+    fn take(&mut self, packet: &Packet<'_>, expected: Option<SourceFormat>, now: Instant) -> u64 {
         self.heard = now;
         if self.packets.iter().any(|held| held.sequence == packet.sequence) {
             return 1;
@@ -124,24 +120,25 @@ impl Candidate {
             given_up = 1;
         }
         self.packets.push(Held::new(packet, now));
-        self.proven = self.proven.or_else(|| self.prove());
+        self.proven = self.proven.or_else(|| self.prove(expected));
         given_up
     }
 
-    fn prove(&self) -> Option<Proven> {
-        let payload = Payload::of_type(self.payload_type)?;
+    fn prove(&self, expected: Option<SourceFormat>) -> Option<SourceFormat> {
+        let known = match (expected, PayloadKind::of_type(self.payload_type)) {
+            (Some(expected), _) => Some(expected),
+            (None, Some(PayloadKind::Fixed(audio))) => {
+                Some(SourceFormat { audio, found: Found::PayloadType })
+            }
+            (None, Some(PayloadKind::Dynamic)) => None,
+            (None, None) => return None,
+        };
         self.packets.iter().find_map(|first| {
             let next = first.sequence.wrapping_add(1);
             let second = self.packets.iter().find(|held| held.sequence == next)?;
-            let ticks = second.timestamp.wrapping_sub(first.timestamp);
-            match payload {
-                Payload::Fixed(SourceFormat { rate_hz, channels }) => {
-                    let plausible = ticks > 0 && ticks < rate_hz;
-                    plausible.then_some(Proven { rate_hz: Some(rate_hz), channels })
-                }
-                Payload::Dynamic => {
-                    channels(first.payload.len(), ticks).map(|channels| Proven { rate_hz: None, channels })
-                }
+            match known {
+                Some(known) => are_consistent(known.audio, first, second).then_some(known),
+                None => recognise(first, second).map(SourceFormat::recognised),
             }
         })
     }

@@ -68,6 +68,11 @@ impl Reorder {
         self.held.clear();
     }
 
+    /// The sequence number that is awaited.
+    pub(crate) fn next(&self) -> u16 {
+        self.next
+    }
+
     /// Says where a packet stands, without taking it.
     pub(crate) fn place(&self, sequence: u16) -> Place {
         let ahead = sequence.wrapping_sub(self.next);

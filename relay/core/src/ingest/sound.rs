@@ -1,26 +1,32 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::IngestConfig;
-use super::conceal::Concealer;
-use super::encode::OpusEncoder;
+use super::chain::Chain;
 use super::pcm::Sample;
-use super::resample::Resampler;
 use super::status::IngestCounters;
 use super::timeline::{Pace, Timeline, Verdict};
+use super::{EncodeConfig, MAX_FRAMES};
 use crate::frame::{OpusFrame, RATE_HZ, SourceId};
 
 /// Sound that stops for this long has paused, and its time goes on by the clock.
 pub(crate) const PAUSE_AFTER: Duration = Duration::from_millis(200);
-
-/// Frames that wait to be fetched: all sources may end their sound at once.
-const MAX_FRAMES: usize = 4096;
 
 /// Where frames and counts go.
 #[derive(Debug)]
 pub(crate) struct Outlet<'a> {
     pub(crate) frames: &'a mut VecDeque<OpusFrame>,
     pub(crate) counters: &'a mut IngestCounters,
+}
+
+impl Outlet<'_> {
+    /// Hands a frame on; the oldest goes where nobody fetched them.
+    pub(crate) fn push(&mut self, frame: OpusFrame) {
+        if self.frames.len() >= MAX_FRAMES {
+            self.frames.pop_front();
+            self.counters.dropped_frames += 1;
+        }
+        self.frames.push_back(frame);
+    }
 }
 
 /// What lies between a packet's sound and that of the one before.
@@ -32,36 +38,25 @@ pub(crate) enum Seam {
     Hole(usize),
 }
 
-/// The way of a source's sound from PCM in order to Opus frames.
+/// The way of a source's sound from packets in order to Opus frames, and where it stands in time.
 #[derive(Debug)]
 pub(crate) struct Sound {
+    id: SourceId,
+    config: EncodeConfig,
     rate_hz: u32,
     /// When the latest packet came; none while the sound pauses.
     playing: Option<Instant>,
     pace: Pace,
-    concealer: Concealer,
-    resampler: Option<Resampler>,
-    frames: Frames,
-    scratch: Vec<Sample>,
+    timeline: Timeline,
+    /// What it takes to encode: there only while somebody hears.
+    chain: Option<Chain>,
 }
 
 impl Sound {
-    pub(crate) fn new(id: SourceId, config: IngestConfig) -> Self {
-        Self {
-            rate_hz: RATE_HZ,
-            playing: None,
-            pace: Pace::new(RATE_HZ),
-            concealer: Concealer::new(RATE_HZ),
-            resampler: None,
-            frames: Frames {
-                id,
-                bitrate_bps: config.bitrate_bps,
-                timeline: Timeline::new(config.frame),
-                encoder: None,
-                resampled: Vec::new(),
-            },
-            scratch: Vec::new(),
-        }
+    pub(crate) fn new(id: SourceId, config: EncodeConfig) -> Self {
+        let timeline = Timeline::new(config.frame);
+        let (playing, pace) = (None, Pace::new(RATE_HZ));
+        Self { id, config, rate_hz: RATE_HZ, playing, pace, timeline, chain: None }
     }
 
     /// Takes the sound of a packet that came at `arrived`.
@@ -78,8 +73,37 @@ impl Sound {
             Verdict::Join => self.fill(0, out),
             Verdict::Hear => {}
         }
-        self.concealer.pass(sound);
-        self.frames.push(sound, self.resampler.as_mut(), out);
+        let chain = Self::chain(&mut self.chain, &self.id, self.config, self.rate_hz);
+        chain.pass(sound);
+        chain.encode_into(&mut self.timeline, out);
+    }
+
+    /// Takes an Opus packet of `samples` at 48 kHz that came at `arrived`, and hands it on as it is. The `hole` samples
+    /// before it never came: the listener's decoder conceals them.
+    pub(crate) fn hand_on(
+        &mut self,
+        hole: u32,
+        packet: &[u8],
+        samples: u32,
+        arrived: Instant,
+        out: &mut Outlet<'_>,
+    ) {
+        self.wake(arrived, out);
+        self.pace.count(hole as usize);
+        self.timeline.advance(hole);
+        if self.pace.check(samples as usize, arrived) == Verdict::Skip {
+            out.counters.skipped_samples += u64::from(samples);
+            return;
+        }
+        let time = self.timeline.time();
+        out.push(OpusFrame { source: self.id.clone(), time, samples, data: packet.into() });
+        self.timeline.advance(samples);
+    }
+
+    /// A packet came at `arrived` that is not to be heard: only time goes on.
+    pub(crate) fn rest(&mut self, arrived: Instant, out: &mut Outlet<'_>) {
+        self.pause(out);
+        self.timeline.rest(arrived);
     }
 
     /// Whether the packet that comes at `now` comes after a pause.
@@ -92,15 +116,14 @@ impl Sound {
         self.playing.map(|latest| latest + PAUSE_AFTER)
     }
 
-    /// No packet came for long: the sound fades out and the last frame is completed.
+    /// No packet came for long, or none that is heard: the sound fades out and the last frame is completed.
     pub(crate) fn pause(&mut self, out: &mut Outlet<'_>) {
         let Some(latest) = self.playing.take() else {
             return;
         };
         out.counters.pauses += 1;
-        self.frames.timeline.pause(latest);
+        self.timeline.pause(latest);
         self.end(out);
-        self.frames.complete(out);
     }
 
     /// Sound comes at another rate from now on.
@@ -113,22 +136,42 @@ impl Sound {
         }
         self.rate_hz = rate_hz;
         self.pace = Pace::new(rate_hz);
-        self.concealer = Concealer::new(rate_hz);
-        self.resampler = (rate_hz != RATE_HZ).then(|| Resampler::new(rate_hz)).transpose().unwrap_or_else(|error| {
-            tracing::error!(source = %self.frames.id, rate_hz, %error, "no resampler: the pitch will be wrong");
-            None
-        });
+        self.chain = None;
     }
 
-    /// The encoder lives while somebody listens.
-    pub(crate) fn set_heard(&mut self, heard: bool) {
-        self.frames.set_heard(heard);
+    /// Sound is encoded otherwise from now on.
+    pub(crate) fn set_config(&mut self, config: EncodeConfig, out: &mut Outlet<'_>) {
+        if config == self.config {
+            return;
+        }
+        self.end(out);
+        self.timeline.set_frame(config.frame);
+        self.config = config;
+        self.chain = None;
+    }
+
+    /// Nobody hears it any more: what it takes to encode is given back, and nothing more comes out.
+    pub(crate) fn stop(&mut self) {
+        if let Some(latest) = self.playing.take() {
+            self.timeline.pause(latest);
+        }
+        self.timeline.forget_partial();
+        self.chain = None;
+    }
+
+    /// The sound fades out, and what comes next has nothing to do with it.
+    pub(crate) fn fall_silent(&mut self, out: &mut Outlet<'_>) {
+        self.pause(out);
+        self.chain = None;
     }
 
     fn wake(&mut self, arrived: Instant, out: &mut Outlet<'_>) {
         if self.is_paused(arrived) {
             self.pause(out);
-            self.frames.resume(arrived);
+            self.timeline.resume(arrived);
+            if let Some(chain) = &mut self.chain {
+                chain.reset();
+            }
             self.pace = Pace::new(self.rate_hz);
         }
         self.playing = self.playing.max(Some(arrived));
@@ -136,87 +179,26 @@ impl Sound {
 
     fn fill(&mut self, gap: usize, out: &mut Outlet<'_>) {
         self.pace.count(gap);
-        self.scratch.clear();
-        self.concealer.fill(gap, &mut self.scratch);
-        self.frames.push(&self.scratch, self.resampler.as_mut(), out);
+        let chain = Self::chain(&mut self.chain, &self.id, self.config, self.rate_hz);
+        chain.fill(gap);
+        chain.encode_into(&mut self.timeline, out);
     }
 
+    /// Fades out, and fills the last frame with silence.
     fn end(&mut self, out: &mut Outlet<'_>) {
-        self.scratch.clear();
-        self.concealer.end(&mut self.scratch);
-        self.frames.push(&self.scratch, self.resampler.as_mut(), out);
-    }
-}
-
-/// The last part of the way: 48 kHz, frames, Opus.
-#[derive(Debug)]
-struct Frames {
-    id: SourceId,
-    bitrate_bps: u32,
-    timeline: Timeline,
-    encoder: Option<OpusEncoder>,
-    resampled: Vec<Sample>,
-}
-
-impl Frames {
-    fn push(&mut self, sound: &[Sample], resampler: Option<&mut Resampler>, out: &mut Outlet<'_>) {
-        let mut emit = |time, frame: &[Sample]| encode(&mut self.encoder, &self.id, time, frame, out);
-        match resampler {
-            None => self.timeline.push(sound, &mut emit),
-            Some(resampler) => {
-                self.resampled.clear();
-                resampler.process(sound, &mut self.resampled);
-                self.timeline.push(&self.resampled, &mut emit);
-            }
+        if let Some(chain) = &mut self.chain {
+            chain.end();
+            chain.encode_into(&mut self.timeline, out);
+            chain.complete(&mut self.timeline, out);
         }
     }
 
-    fn complete(&mut self, out: &mut Outlet<'_>) {
-        self.timeline.complete(|time, frame| encode(&mut self.encoder, &self.id, time, frame, out));
-    }
-
-    fn resume(&mut self, now: Instant) {
-        self.timeline.resume(now);
-        if let Some(Err(error)) = self.encoder.as_mut().map(OpusEncoder::reset) {
-            tracing::debug!(source = %self.id, %error, "the encoder was not reset");
-        }
-    }
-
-    fn set_heard(&mut self, heard: bool) {
-        if !heard {
-            self.encoder = None;
-        } else if self.encoder.is_none() {
-            self.encoder = OpusEncoder::new(self.bitrate_bps)
-                .inspect_err(
-                    |error| tracing::error!(source = %self.id, %error, "no Opus encoder: nothing is heard"),
-                )
-                .ok();
-        }
-    }
-}
-
-fn encode(
-    encoder: &mut Option<OpusEncoder>,
-    id: &SourceId,
-    time: u64,
-    frame: &[Sample],
-    out: &mut Outlet<'_>,
-) {
-    let Some(encoder) = encoder else {
-        return;
-    };
-    match encoder.encode(frame) {
-        Ok(data) => {
-            out.counters.encoded += 1;
-            if out.frames.len() >= MAX_FRAMES {
-                out.frames.pop_front();
-                out.counters.dropped_frames += 1;
-            }
-            out.frames.push_back(OpusFrame { source: id.clone(), time, data });
-        }
-        Err(error) => {
-            out.counters.dropped_frames += 1;
-            tracing::debug!(source = %id, time, %error, "a frame could not be encoded");
-        }
+    fn chain<'a>(
+        chain: &'a mut Option<Chain>,
+        id: &SourceId,
+        config: EncodeConfig,
+        rate_hz: u32,
+    ) -> &'a mut Chain {
+        chain.get_or_insert_with(|| Chain::new(id.clone(), config, rate_hz))
     }
 }

@@ -1,3 +1,4 @@
+use super::format::SourceFormat;
 use crate::frame::SourceId;
 
 /// What is known of a source, for people and for the HTTP interface.
@@ -9,32 +10,25 @@ pub struct SourceStatus {
     pub title: String,
     /// Whether there is sound to be heard.
     pub state: SourceState,
-    /// What its sender sends; none until its first packets.
+    /// What its sender sends; none until it is known.
     pub format: Option<SourceFormat>,
     /// How many listen, as [`Ingest::set_listeners`](super::Ingest::set_listeners) said.
     pub listeners: u32,
+    /// What keeps it from being heard, in words for people; none while nothing does.
+    pub trouble: Option<String>,
 }
 
 /// Whether a source has sound to be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceState {
-    /// Pinned, and no packet has come yet.
+    /// Pinned, configured or announced, and no packet has come yet.
     Waiting,
-    /// Packets are coming.
+    /// Sound is coming.
     Live,
-    /// No packet for half a second.
+    /// No packet for half a second, or nothing but silence for two.
     Idle,
-    /// No packet for half a minute.
+    /// Its sender said goodbye, or neither sent nor announced anything for half a minute.
     Lost,
-}
-
-/// The L16 that a sender sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SourceFormat {
-    /// Sample rate in hertz.
-    pub rate_hz: u32,
-    /// 1 or 2.
-    pub channels: u8,
 }
 
 /// What ingest has met since it began. Every count only grows.
@@ -48,9 +42,10 @@ pub struct IngestCounters {
     pub too_large: u64,
     /// RTCP packets.
     pub rtcp: u64,
-    /// RTP packets whose payload type is not L16, or is not the one its sender began with.
+    /// RTP packets whose payload type is no sound that is read, or is not the one its sender began with.
     pub unknown_payload_type: u64,
-    /// RTP packets that fitted into no sequence of packets, or whose payload is not L16.
+    /// RTP packets that fitted into no sequence of packets, whose payload is no sound that is read, or that nobody awaits
+    /// at the port they came to.
     pub stray: u64,
     /// RTP packets of senders for whom there was no room.
     pub refused: u64,

@@ -1,19 +1,19 @@
 use std::time::{Duration, Instant};
 
-use super::IngestConfig;
-use super::format::RateMeter;
-use super::pcm::{Sample, read_l16};
-use super::probation::Proven;
+use super::EncodeConfig;
+use super::format::{Found, SourceFormat, opus_samples};
+use super::pcm::{self, Sample, block_bytes};
+use super::rate::RateMeter;
 use super::reorder::{Held, Place, Reorder};
 use super::sound::{Outlet, Seam, Sound};
-use super::status::SourceFormat;
+use crate::format::{AudioFormat, Encoding};
 use crate::frame::{RATE_HZ, SourceId};
 use crate::rtp::Packet;
 
 /// A hole is filled up to this length; timestamps that say more are not believed.
 const MAX_HOLE: Duration = Duration::from_millis(250);
 
-/// One source's packets: brought into order, read as PCM, holes measured.
+/// One source's packets: brought into order, read, holes measured. What nobody hears is only followed.
 #[derive(Debug)]
 pub(crate) struct Stream {
     reorder: Reorder,
@@ -30,7 +30,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(id: SourceId, config: IngestConfig) -> Self {
+    pub(crate) fn new(id: SourceId, config: EncodeConfig) -> Self {
         Self {
             reorder: Reorder::new(0),
             expected: 0,
@@ -48,10 +48,14 @@ impl Stream {
         self.format
     }
 
-    /// Sound comes from another sender from now on, whose first packets are here already.
-    pub(crate) fn adopt(&mut self, proven: Proven, mut packets: Vec<Held>, out: &mut Outlet<'_>) {
-        let known = self.format.map_or(RATE_HZ, |format| format.rate_hz);
-        self.meter = RateMeter::new(proven.rate_hz.unwrap_or(known), proven.rate_hz.is_some());
+    /// Sound comes from another sender from now on, whose first packets are here already; they are `heard` or not.
+    pub(crate) fn adopt(
+        &mut self,
+        proven: SourceFormat,
+        mut packets: Vec<Held>,
+        heard: bool,
+        out: &mut Outlet<'_>,
+    ) {
         let anchor = packets.first().map_or(0, |held| held.sequence);
         packets.sort_by_key(|held| held.sequence.wrapping_sub(anchor).wrapping_add(1 << 15));
         let Some(first) = packets.first() else {
@@ -61,12 +65,28 @@ impl Stream {
         if self.sound.is_paused(first.arrived) {
             self.sound.pause(out);
         }
-        self.set_format(
-            SourceFormat { rate_hz: proven.rate_hz.unwrap_or(known), channels: proven.channels },
-            out,
-        );
+        self.set_format(self.likely(proven), out);
         self.restart(first.sequence, first.timestamp);
-        packets.into_iter().for_each(|packet| self.take(packet, out));
+        for packet in packets {
+            if heard {
+                self.take(packet, out);
+            } else {
+                self.follow(packet.sequence, packet.timestamp, packet.arrived, out);
+            }
+        }
+    }
+
+    /// The format turned out to be this: what was guessed before is forgotten.
+    pub(crate) fn correct(&mut self, format: SourceFormat, out: &mut Outlet<'_>) {
+        if self.format.is_some_and(|known| known != format) {
+            self.flush(out);
+            self.set_format(format, out);
+        }
+    }
+
+    /// Takes a packet that nobody hears: only its place, its time and the sender's rate are followed.
+    pub(crate) fn skip(&mut self, packet: &Packet<'_>, now: Instant, out: &mut Outlet<'_>) {
+        self.follow(packet.sequence, packet.timestamp, now, out);
     }
 
     /// Takes a packet as it comes. One that is the next is heard before this returns.
@@ -86,12 +106,7 @@ impl Stream {
             self.jump = None;
             self.reorder.advance();
             self.play(packet.timestamp, packet.payload, 0, now, out);
-            if let Some(rate_hz) = self.meter.observe(packet.timestamp, now) {
-                self.set_format(
-                    SourceFormat { rate_hz, channels: self.format.map_or(2, |f| f.channels) },
-                    out,
-                );
-            }
+            self.measure(packet.timestamp, now, out);
             self.play_held(out);
             return;
         }
@@ -112,9 +127,16 @@ impl Stream {
         self.reorder.deadline().into_iter().chain(self.sound.poll_timeout()).min()
     }
 
-    /// The encoder lives while somebody listens.
-    pub(crate) fn set_heard(&mut self, heard: bool) {
-        self.sound.set_heard(heard);
+    /// Nobody hears it any more.
+    pub(crate) fn stop(&mut self) {
+        self.reorder.restart(self.reorder.next());
+        self.torn = true;
+        self.sound.stop();
+    }
+
+    /// Sound is encoded otherwise from now on.
+    pub(crate) fn set_config(&mut self, config: EncodeConfig, out: &mut Outlet<'_>) {
+        self.sound.set_config(config, out);
     }
 
     fn take(&mut self, packet: Held, out: &mut Outlet<'_>) {
@@ -188,20 +210,70 @@ impl Stream {
         }
     }
 
+    /// A packet that is not heard has come.
+    fn follow(&mut self, sequence: u16, timestamp: u32, arrived: Instant, out: &mut Outlet<'_>) {
+        self.flush(out);
+        self.sound.rest(arrived, out);
+        if self.reorder.place(sequence) == Place::Next {
+            self.measure(timestamp, arrived, out);
+        } else {
+            self.meter.interrupt();
+        }
+        self.reorder.restart(sequence.wrapping_add(1));
+        self.jump = None;
+        self.torn = true;
+    }
+
     /// A packet's turn has come; the `lost` ones before it never came.
     fn play(&mut self, timestamp: u32, payload: &[u8], lost: u16, arrived: Instant, out: &mut Outlet<'_>) {
-        let Some(SourceFormat { rate_hz, channels }) = self.format else {
+        let Some(SourceFormat { audio, .. }) = self.format else {
             return;
         };
+        match block_bytes(audio) {
+            Some(block) => self.play_pcm(audio, block, (timestamp, payload), lost, arrived, out),
+            None => self.play_opus(timestamp, payload, lost, arrived, out),
+        }
+    }
+
+    fn play_pcm(
+        &mut self,
+        audio: AudioFormat,
+        block: usize,
+        (timestamp, payload): (u32, &[u8]),
+        lost: u16,
+        arrived: Instant,
+        out: &mut Outlet<'_>,
+    ) {
         let mut sound = std::mem::take(&mut self.scratch);
-        read_l16(payload, channels, &mut sound);
-        out.counters.trimmed += u64::from(!payload.len().is_multiple_of(2 * usize::from(channels)));
+        pcm::read(audio, payload, &mut sound);
+        out.counters.trimmed += u64::from(!payload.len().is_multiple_of(block));
         out.counters.malformed += u64::from(sound.is_empty());
-        let seam = self.seam(timestamp, lost, rate_hz, out);
+        let seam = self.seam(timestamp, lost, audio.rate_hz, out);
         // A payload is at most a datagram long.
         self.expected = timestamp.wrapping_add(sound.len() as u32);
         self.sound.hear(seam, &mut sound, arrived, out);
         self.scratch = sound;
+    }
+
+    fn play_opus(
+        &mut self,
+        timestamp: u32,
+        payload: &[u8],
+        lost: u16,
+        arrived: Instant,
+        out: &mut Outlet<'_>,
+    ) {
+        let Some(samples) = opus_samples(payload) else {
+            out.counters.malformed += 1;
+            return;
+        };
+        let hole = match self.seam(timestamp, lost, RATE_HZ, out) {
+            // At most a quarter of a second.
+            Seam::Hole(samples) => samples as u32,
+            Seam::None => 0,
+        };
+        self.expected = timestamp.wrapping_add(samples);
+        self.sound.hand_on(hole, payload, samples, arrived, out);
     }
 
     /// Timestamps measure holes, but only where packets are missing: a jump without loss is followed as it is.
@@ -220,8 +292,36 @@ impl Stream {
         if torn { Seam::Hole(0) } else { Seam::None }
     }
 
+    fn measure(&mut self, timestamp: u32, now: Instant, out: &mut Outlet<'_>) {
+        let Some(rate_hz) = self.meter.observe(timestamp, now) else {
+            return;
+        };
+        if let Some(SourceFormat { audio, .. }) = self.format {
+            let audio = AudioFormat { rate_hz, ..audio };
+            self.format = Some(SourceFormat { audio, found: Found::Measured });
+            self.sound.set_rate(rate_hz, out);
+        }
+    }
+
+    /// A sender that comes back unannounced most likely has the rate that was measured of it before.
+    fn likely(&self, proven: SourceFormat) -> SourceFormat {
+        let same = |known: &SourceFormat| {
+            let (known, new) = (known.audio, proven.audio);
+            (known.encoding, known.channels) == (new.encoding, new.channels)
+        };
+        match self.format {
+            Some(known) if proven.is_open() && known.is_open() && same(&known) => known,
+            _ => proven,
+        }
+    }
+
     fn set_format(&mut self, format: SourceFormat, out: &mut Outlet<'_>) {
-        self.sound.set_rate(format.rate_hz, out);
+        let is_opus = |format: SourceFormat| format.audio.encoding == Encoding::Opus;
+        if self.format.is_some_and(|known| is_opus(known) != is_opus(format)) {
+            self.sound.fall_silent(out);
+        }
+        self.sound.set_rate(format.audio.rate_hz, out);
+        self.meter = RateMeter::new(format.audio.rate_hz, !format.is_open());
         self.format = Some(format);
     }
 }

@@ -17,8 +17,28 @@ pub(crate) struct Timeline {
 
 impl Timeline {
     pub(crate) fn new(frame: FrameLength) -> Self {
-        let frame = frame.samples();
-        Self { frame, time: 0, partial: Vec::with_capacity(frame), paused: None }
+        Self { frame: frame.samples(), time: 0, partial: Vec::new(), paused: None }
+    }
+
+    /// When the next sound begins, in samples.
+    pub(crate) fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Time goes on without sound that is cut here.
+    pub(crate) fn advance(&mut self, samples: u32) {
+        self.time += u64::from(samples);
+    }
+
+    /// Frames have another length from now on. Call it between two frames.
+    pub(crate) fn set_frame(&mut self, frame: FrameLength) {
+        self.frame = frame.samples();
+        self.forget_partial();
+    }
+
+    /// What waits for its frame will not be heard.
+    pub(crate) fn forget_partial(&mut self) {
+        self.partial.clear();
     }
 
     /// Takes sound, and hands on each frame that is full, with its time.
@@ -38,6 +58,11 @@ impl Timeline {
     /// The latest packet came at `since`, and no more sound is real until [`Timeline::resume`].
     pub(crate) fn pause(&mut self, since: Instant) {
         self.paused = Some((since, self.time + self.partial.len() as u64));
+    }
+
+    /// A packet came at `now` that is not heard. If none was before, this is where time begins.
+    pub(crate) fn rest(&mut self, now: Instant) {
+        self.paused.get_or_insert((now, self.time));
     }
 
     /// Fills what is left of a frame with silence.

@@ -7,7 +7,9 @@ pub mod ear;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use soundport_core::ingest::{Ingest, IngestConfig, SenderAddr, SourceState, SourceStatus};
+use soundport_core::ingest::{
+    EncodeConfig, Ingest, IngestConfig, RtpPort, SenderAddr, SourceState, SourceStatus,
+};
 use soundport_core::{OpusFrame, SourceId};
 
 /// Packets, and when they come.
@@ -31,21 +33,33 @@ pub struct Rig {
     pub out_at: Vec<Duration>,
     /// Sources are listened to as soon as they are there.
     pub listen: bool,
+    /// The port that datagrams come to.
+    pub port: RtpPort,
 }
 
 impl Rig {
     pub fn new() -> Self {
-        Self::with(IngestConfig::default())
+        Self::with(EncodeConfig::default())
     }
 
-    pub fn with(config: IngestConfig) -> Self {
-        Self { ingest: Ingest::new(config), begin: beginning(), frames: vec![], out_at: vec![], listen: true }
+    /// With sound encoded so.
+    pub fn with(encode: EncodeConfig) -> Self {
+        let ingest = Ingest::new(IngestConfig { encode, ..IngestConfig::default() });
+        let port = IngestConfig::default().port;
+        Self { ingest, begin: beginning(), frames: vec![], out_at: vec![], listen: true, port }
+    }
+
+    /// What comes from `from` is the source `id`, heard from its first packet on.
+    pub fn hear(&mut self, from: SocketAddr, id: &str) {
+        let id = SourceId::new(id);
+        self.ingest.pin(SenderAddr(from), id.clone(), &id.to_string(), self.begin);
+        self.ingest.set_listeners(&id, 1);
     }
 
     /// Hands in a datagram `at` a time; what is due before is done before.
     pub fn datagram(&mut self, at: Duration, from: SocketAddr, bytes: &[u8]) {
         self.run_until(at);
-        self.ingest.handle_datagram(SenderAddr(from), bytes, self.begin + at);
+        self.ingest.handle_datagram(SenderAddr(from), self.port, bytes, self.begin + at);
         self.drain(at);
     }
 
@@ -72,6 +86,12 @@ impl Rig {
         self.source(id).map(|source| source.state)
     }
 
+    /// A source's format, and how it was found.
+    pub fn format(&self, id: &str) -> String {
+        let format = self.source(id).unwrap().format.unwrap();
+        format!("{} {:?}", format.audio, format.found)
+    }
+
     pub fn ids(&self) -> Vec<String> {
         self.ingest.sources().map(|source| source.id.to_string()).collect()
     }
@@ -86,7 +106,7 @@ impl Rig {
             let unheard: Vec<SourceId> =
                 self.ingest.sources().filter(|s| s.listeners == 0).map(|s| s.id).collect();
             for id in unheard {
-                self.ingest.set_listeners(&id, 1, self.begin + at);
+                self.ingest.set_listeners(&id, 1);
             }
         }
         while let Some(frame) = self.ingest.poll_frame() {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use soundport_core::fanout::{
     Connect, Credentials, Fanout, Incoming, LocalAddr, OfferError, PeerAddr, Session, Transmit,
 };
-use soundport_core::{FrameLength, OpusFrame, SourceId};
+use soundport_core::{OpusFrame, SourceId};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind};
 use str0m::net::{DatagramRecv, Protocol, Receive};
@@ -104,7 +104,7 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) fn new() -> Self {
         Self {
-            fanout: Fanout::new(FrameLength::Ms10, 100, [7; 32]).unwrap(),
+            fanout: Fanout::new(100, [7; 32]).unwrap(),
             listeners: Vec::new(),
             now: Instant::now(),
             announced: RELAY.parse().unwrap(),
@@ -141,6 +141,7 @@ impl Rig {
             let frame = OpusFrame {
                 source: desktop(),
                 time: self.frame_number * 480,
+                samples: 480,
                 data: Arc::from(self.frame_number.to_be_bytes()),
             };
             self.frame_number += 1;

@@ -6,8 +6,11 @@ use axum::extract;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
+use soundport_api::{Source, SourceState};
+
 use super::State;
 use super::problem::Refusal;
+use crate::discovery::SapCounters;
 use crate::fanout::MediaCounters;
 use crate::ingest::RtpCounters;
 
@@ -22,7 +25,19 @@ pub(super) async fn show(extract::State(state): extract::State<State>) -> Result
         .counters()
         .await
         .ok_or_else(|| Refusal::Busy("Ingest is too busy to answer; try again.".into()))?;
-    Ok(([(CONTENT_TYPE, TEXT)], render(&rtp, &media, state.fanout.frames_dropped())))
+    let mut text = render(&rtp, &media, state.fanout.frames_dropped());
+    render_sources(&mut text, &state.sources.borrow());
+    metric(
+        &mut text,
+        "soundport_event_streams",
+        "gauge",
+        "Streams of events that are open.",
+        &[("", state.events.subscribers() as u64)],
+    );
+    if let Some(sap) = &state.sap {
+        render_sap(&mut text, sap);
+    }
+    Ok(([(CONTENT_TYPE, TEXT)], text))
 }
 
 fn render(rtp: &RtpCounters, media: &MediaCounters, frames_dropped: u64) -> String {
@@ -85,6 +100,41 @@ fn render(rtp: &RtpCounters, media: &MediaCounters, frames_dropped: u64) -> Stri
         &[("", media.refused)],
     );
     text
+}
+
+fn render_sources(text: &mut String, sources: &[Source]) {
+    let count = |state| sources.iter().filter(|source| source.state == state).count() as u64;
+    let states = [
+        ("{state=\"waiting\"}", count(SourceState::Waiting)),
+        ("{state=\"live\"}", count(SourceState::Live)),
+        ("{state=\"idle\"}", count(SourceState::Idle)),
+        ("{state=\"lost\"}", count(SourceState::Lost)),
+    ];
+    metric(text, "soundport_sources", "gauge", "Sources, by state.", &states);
+}
+
+fn render_sap(text: &mut String, sap: &SapCounters) {
+    let (sap, strangers) = sap.get();
+    metric(
+        text,
+        "soundport_sap_datagrams_total",
+        "counter",
+        "Datagrams that came to the announcements' port.",
+        &[("", sap.received)],
+    );
+    let reasons = [
+        ("{reason=\"malformed\"}", sap.malformed),
+        ("{reason=\"too_large\"}", sap.too_large),
+        ("{reason=\"unsupported\"}", sap.unsupported),
+        ("{reason=\"no_audio\"}", sap.no_audio),
+        ("{reason=\"too_many\"}", sap.refused),
+        ("{reason=\"unknown_goodbye\"}", sap.unmatched_goodbyes),
+        ("{reason=\"stranger\"}", strangers),
+    ];
+    let help = "Datagrams to the announcements' port that were dropped.";
+    metric(text, "soundport_sap_dropped_total", "counter", help, &reasons);
+    let help = "Announced streams whose format cannot be read.";
+    metric(text, "soundport_sap_unreadable_total", "counter", help, &[("", sap.unreadable)]);
 }
 
 fn metric(text: &mut String, name: &str, kind: &str, help: &str, values: &[(&str, u64)]) {

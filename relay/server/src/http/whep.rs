@@ -56,7 +56,8 @@ async fn listen(
     require_content_type(&headers, SDP)?;
     let source = audible(&state, source)?;
     let offer = text(body).await?;
-    let candidates = candidates(state.media, &state.announce, from.ip()).await;
+    let announce = state.announce.borrow().clone();
+    let candidates = candidates(state.media, &announce, from.ip()).await;
     let connect = Connect { source, offer, candidates };
     let (session, answer) = state.fanout.connect(connect).await??;
     let location = format!("/whep/{}/{}", session.source, session.id);

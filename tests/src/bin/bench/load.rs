@@ -7,6 +7,8 @@ use anyhow::{Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use soundport_tests::{Listener, Relay, ToneSender, ToneSenderOptions};
 
+use crate::Cost;
+
 const SOURCE: &str = "127-0-0-1";
 const COUNTS: [usize; 4] = [0, 1, 10, 100];
 const MEASURE: Duration = Duration::from_secs(10);
@@ -30,9 +32,7 @@ pub(crate) fn run() -> Result<()> {
         let before = relay.usage()?;
         let start = Instant::now();
         attend(&mut listeners, MEASURE)?;
-        let (after, passed) = (relay.usage()?, start.elapsed());
-        let cpu = 100.0 * (after.cpu - before.cpu).as_secs_f64() / passed.as_secs_f64();
-        let memory = after.resident_bytes as f64 / f64::from(1 << 20);
+        let Cost { cpu_percent: cpu, memory_mb: memory } = Cost::since(before, start, relay.usage()?);
         let stall =
             listeners.iter().map(|listener| listener.stream().longest_stall()).max().unwrap_or_default();
         println!("{count:>10} {cpu:>12.2} {memory:>12.1} {:>11} ms", stall.as_millis());

@@ -1,0 +1,108 @@
+//! `soundport check`: reads the configuration as the relay would, and says what is wrong with it.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::process::ExitCode;
+
+use crate::certificates;
+use crate::config::mistake::{Mistakes, Place, quote};
+use crate::config::{Given, Settings};
+use crate::network::is_private;
+use crate::options::{Flags, Options, SourceEntry};
+
+/// Prints every mistake and fails, or says what the relay would do.
+pub(crate) fn run(flags: &Flags) -> ExitCode {
+    let mut mistakes = Mistakes::default();
+    let settings = Settings::gather(flags, &mut mistakes);
+    let options = settings.complete(&mut mistakes);
+    check_certificates(&settings, &mut mistakes);
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    // Nobody reads what cannot be written; the exit code says it as well.
+    let _ = warnings(&settings).iter().try_for_each(|warning| writeln!(err, "{warning}"));
+    if !mistakes.is_empty() {
+        let _ = writeln!(err, "{mistakes}");
+        return ExitCode::FAILURE;
+    }
+    let verdict = match flags.config() {
+        Some(path) => format!("{} is fine.", path.display()),
+        None => "No file is named (--config FILE); command line and environment are fine.".to_owned(),
+    };
+    let _ = writeln!(out, "{}{verdict}", summary(&options));
+    ExitCode::SUCCESS
+}
+
+/// Reads the certificate and its key, and mints nothing.
+fn check_certificates(settings: &Settings, mistakes: &mut Mistakes) {
+    match (&settings.cert, &settings.key) {
+        (Some(cert), Some(key)) => match certificates::check(&cert.value, &key.value) {
+            Ok(()) => {}
+            Err(certificates::Unfit::Certificate(error)) => mistakes.add(&cert.place, format!("{error:#}")),
+            Err(certificates::Unfit::Key(error)) => mistakes.add(&key.place, format!("{error:#}")),
+        },
+        (None, None) => {
+            if let Some(Given { value, place }) = &settings.certs
+                && value.exists()
+                && !value.is_dir()
+            {
+                let quoted = quote(&value.to_string_lossy());
+                mistakes.add(
+                    place,
+                    format!("{quoted} is not a folder; name a folder, it is made if it is missing"),
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What may be right, but probably is not.
+fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut warn = |place: &Place, what: String| warnings.push(format!("{place}: warning: {what}"));
+    let unresolved = |host: &str| host.parse::<IpAddr>().is_err() && (host, 0).to_socket_addrs().is_err();
+    for Given { value, place } in settings.sources.iter().filter_map(|source| source.from.as_ref()) {
+        let quoted = quote(&value.host);
+        if value.host.parse().is_ok_and(|ip| !is_private(ip)) {
+            warn(
+                place,
+                format!("{quoted} is in no private network; RTP is taken from those and this host alone"),
+            );
+        } else if unresolved(&value.host) {
+            warn(place, format!("{quoted} cannot be resolved now; is the container running?"));
+        }
+    }
+    if let Some(Given { value, place }) = &settings.announce {
+        for announce in value.iter().filter(|announce| unresolved(&announce.host)) {
+            warn(place, format!("{} cannot be resolved now; is it spelt right?", quote(&announce.host)));
+        }
+    }
+    warnings
+}
+
+/// What the relay would do, a line for each thing.
+fn summary(options: &Options) -> String {
+    let mut lines = format!("Page and API: https://{}, http://{}\n", options.https, options.http);
+    let groups = if options.multicast { " and in multicast groups" } else { "" };
+    let sap = options.sap.map_or_else(|| "nowhere".to_owned(), |sap| format!("on {sap}"));
+    // Writing to a string does not fail.
+    let _ = writeln!(lines, "Containers: RTP on {}{groups}, announcements {sap}", options.rtp);
+    for source in &options.sources {
+        let _ = writeln!(lines, "Source {}", describe(source));
+    }
+    lines
+}
+
+fn describe(source: &SourceEntry) -> String {
+    let SourceEntry { id, title, from, port, format, bitrate_bps, frame } = source;
+    let mut words = vec![match (from, port) {
+        (Some(from), Some(port)) => format!("from {from} to port {port}"),
+        (Some(from), None) => format!("from {from}"),
+        (None, Some(port)) => format!("to port {port}"),
+        (None, None) => "whoever appears under this id".to_owned(),
+    }];
+    words.extend(format.map(|format| format.to_string()));
+    words.extend(bitrate_bps.map(|bitrate| format!("{} kb/s", bitrate / 1000)));
+    words.extend(frame.map(|frame| format!("{} ms frames", frame.duration().as_millis())));
+    format!("{id} {}: {}", quote(title), words.join(", "))
+}

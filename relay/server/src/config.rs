@@ -1,0 +1,348 @@
+//! From what the user wrote to [`Options`]: command line over environment over file over default. Every mistake is found,
+//! each with its place and a remedy.
+//!
+//! ```text
+//! file ─▶ file: TOML, lines ─▶ table ─┐
+//! command line, environment ─▶ table ─┴▶ Settings, of each ─▶ one over the other ─▶ complete, compared ─▶ Options
+//! ```
+
+mod file;
+pub(crate) mod mistake;
+mod source;
+mod table;
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use soundport_core::FrameLength;
+
+pub(crate) use self::table::Given;
+
+use self::mistake::{Mistakes, Place};
+use self::source::Draft;
+use self::table::{Table, Value};
+use crate::options::{Announce, CertificateFiles, Flags, HostPort, Options, address};
+
+/// What the user wrote, or did not, with places.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    https: Option<Given<HostPort>>,
+    http: Option<Given<HostPort>>,
+    media: Option<Given<SocketAddr>>,
+    rtp: Option<Given<SocketAddr>>,
+    sap: Option<Given<Option<SocketAddr>>>,
+    multicast: Option<Given<bool>>,
+    pub(crate) announce: Option<Given<Vec<Announce>>>,
+    origins: Option<Given<Vec<String>>>,
+    pub(crate) certs: Option<Given<PathBuf>>,
+    pub(crate) cert: Option<Given<PathBuf>>,
+    pub(crate) key: Option<Given<PathBuf>>,
+    bitrate_bps: Option<Given<u32>>,
+    frame: Option<Given<FrameLength>>,
+    demo: Option<Given<bool>>,
+    pub(crate) sources: Vec<Draft>,
+    /// Whether certificate or key are given, but not so that they can be read.
+    half_certificate: bool,
+}
+
+impl Settings {
+    /// Reads command line, environment and file.
+    pub(crate) fn gather(flags: &Flags, mistakes: &mut Mistakes) -> Self {
+        let own = Self::read(flags_table(flags), mistakes);
+        let file = flags.config().and_then(|path| file::read(path, mistakes));
+        match file {
+            Some(mut file) => {
+                let sources = file.tables("source", mistakes);
+                let sources = source::read(sources, mistakes);
+                Self { sources, ..own.over(Self::read(file, mistakes)) }
+            }
+            None => own,
+        }
+    }
+
+    /// Adds the defaults, and compares what depends on each other.
+    pub(crate) fn complete(&self, mistakes: &mut Mistakes) -> Options {
+        let https = or(self.https.as_ref(), "https", HostPort::new("localhost", 8443));
+        let http = or(self.http.as_ref(), "http", HostPort::new("localhost", 8080));
+        let media = or(self.media.as_ref(), "media", any_address(8443));
+        let rtp = or(self.rtp.as_ref(), "rtp", any_address(5004));
+        let sap = or(self.sap.as_ref(), "sap", Some(any_address(9875)));
+        let demo = self.demo.as_ref().is_some_and(|demo| demo.value);
+        compare_http(&https, &http, mistakes);
+        let mut udp = vec![(media.value, &media.place), (rtp.value, &rtp.place)];
+        udp.extend(sap.value.map(|address| (address, &sap.place)));
+        compare_udp(&udp, mistakes);
+        let ports: Vec<_> = udp.iter().map(|(address, place)| (address.port(), *place)).collect();
+        source::compare(&self.sources, &ports, demo, mistakes);
+        Options {
+            https: https.value,
+            http: http.value,
+            media: media.value,
+            rtp: rtp.value,
+            sap: sap.value,
+            multicast: self.multicast.as_ref().is_some_and(|multicast| multicast.value),
+            announce: self.announce.as_ref().map(|announce| announce.value.clone()).unwrap_or_default(),
+            origins: self.origins.as_ref().map(|origins| origins.value.clone()).unwrap_or_default(),
+            certificate: self.certificate(mistakes),
+            bitrate_bps: self.bitrate_bps.as_ref().map_or(128_000, |bitrate| bitrate.value),
+            frame: self.frame.as_ref().map_or(FrameLength::Ms10, |frame| frame.value),
+            demo,
+            sources: self.sources.iter().filter_map(Draft::entry).collect(),
+        }
+    }
+
+    fn read(mut table: Table, mistakes: &mut Mistakes) -> Self {
+        let path = |text: &str| match text {
+            "" => Err("names no file; write its path".to_owned()),
+            path => Ok(PathBuf::from(path)),
+        };
+        let mut settings = Self {
+            https: table.text("https", "\"localhost:8443\"", mistakes, str::parse),
+            http: table.text("http", "\"localhost:8080\"", mistakes, str::parse),
+            media: table.text("media", "\"[::]:8443\"", mistakes, address::socket_address),
+            rtp: table.text("rtp", "\"[::]:5004\"", mistakes, address::socket_address),
+            sap: table.text("sap", "\"[::]:9875\"", mistakes, sap),
+            multicast: table.truth("multicast", mistakes),
+            announce: table.texts("announce", "\"sound.example.org\"", mistakes, str::parse),
+            origins: table.texts("origins", "\"https://desktop.example.org\"", mistakes, address::origin),
+            certs: table.text("certs", "\"certs\"", mistakes, path),
+            cert: table.text("cert", "\"cert.pem\"", mistakes, path),
+            key: table.text("key", "\"key.pem\"", mistakes, path),
+            bitrate_bps: table.whole("bitrate", "128", mistakes, source::bitrate),
+            frame: table.whole("frame", "10", mistakes, source::frame),
+            demo: table.truth("demo", mistakes),
+            ..Self::default()
+        };
+        settings.half_certificate =
+            (settings.cert.is_none() && table.had("cert")) || (settings.key.is_none() && table.had("key"));
+        table.finish(mistakes);
+        settings
+    }
+
+    fn over(self, file: Self) -> Self {
+        Self {
+            https: self.https.or(file.https),
+            http: self.http.or(file.http),
+            media: self.media.or(file.media),
+            rtp: self.rtp.or(file.rtp),
+            sap: self.sap.or(file.sap),
+            multicast: self.multicast.or(file.multicast),
+            announce: self.announce.or(file.announce),
+            origins: self.origins.or(file.origins),
+            certs: self.certs.or(file.certs),
+            cert: self.cert.or(file.cert),
+            key: self.key.or(file.key),
+            bitrate_bps: self.bitrate_bps.or(file.bitrate_bps),
+            frame: self.frame.or(file.frame),
+            demo: self.demo.or(file.demo),
+            sources: file.sources,
+            half_certificate: self.half_certificate || file.half_certificate,
+        }
+    }
+
+    fn certificate(&self, mistakes: &mut Mistakes) -> CertificateFiles {
+        match (&self.cert, &self.key) {
+            _ if self.half_certificate => {}
+            (Some(cert), Some(key)) => {
+                return CertificateFiles::Own { cert: cert.value.clone(), key: key.value.clone() };
+            }
+            (Some(cert), None) => {
+                mistakes.add(&cert.place, "stands alone; name the certificate's private key as well (--key)");
+            }
+            (None, Some(key)) => {
+                mistakes.add(&key.place, "stands alone; name the key's certificate as well (--cert)");
+            }
+            (None, None) => {}
+        }
+        CertificateFiles::Minted(
+            self.certs.as_ref().map_or_else(|| "certs".into(), |certs| certs.value.clone()),
+        )
+    }
+}
+
+/// What was written on the command line and in the environment.
+fn flags_table(flags: &Flags) -> Table {
+    let mut table = Table::new(Place::Default(""), "");
+    for (key, place, values) in flags.given() {
+        let value = match (key, values) {
+            ("announce" | "origins", values) => Value::List(
+                values.into_iter().map(|text| Given::new(Value::Text(text), place.clone())).collect(),
+            ),
+            (_, values) => Value::Text(values.into_iter().next_back().unwrap_or_default()),
+        };
+        table.insert(key, value, place);
+    }
+    table
+}
+
+fn or<T: Clone>(given: Option<&Given<T>>, key: &'static str, default: T) -> Given<T> {
+    given.cloned().unwrap_or_else(|| Given::new(default, Place::Default(key)))
+}
+
+fn sap(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    address::socket_address(text).map(Some).map_err(|what| format!("{what}, or off"))
+}
+
+fn compare_http(https: &Given<HostPort>, http: &Given<HostPort>, mistakes: &mut Mistakes) {
+    if !http.value.is_loopback() {
+        let what = format!(
+            "{} is not a loopback address; plain HTTP stays on this machine, open https instead",
+            http.value
+        );
+        mistakes.add(&http.place, what);
+    } else if https.value.clashes(&http.value) {
+        let (given, other) = later(https, http);
+        let what = format!("{} is taken by {}; choose another port", given.value, other.place.in_passing());
+        mistakes.add(&given.place, what);
+    }
+}
+
+fn compare_udp(addresses: &[(SocketAddr, &Place)], mistakes: &mut Mistakes) {
+    for (n, (address, place)) in addresses.iter().enumerate() {
+        for (other, taken) in &addresses[..n] {
+            let any = address.ip().is_unspecified() || other.ip().is_unspecified();
+            let same = any || address.ip().to_canonical() == other.ip().to_canonical();
+            if address.port() == other.port() && address.port() != 0 && same {
+                let (given, taken) = if place.is_default() { (taken, place) } else { (place, taken) };
+                let what =
+                    format!("port {} is taken by {}; choose another", address.port(), taken.in_passing());
+                mistakes.add(given, what);
+            }
+        }
+    }
+}
+
+/// Both, the one that the user wrote first.
+fn later<'a, T>(one: &'a Given<T>, other: &'a Given<T>) -> (&'a Given<T>, &'a Given<T>) {
+    if other.place.is_default() { (one, other) } else { (other, one) }
+}
+
+fn any_address(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, FromArgMatches};
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Typed {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn gather(file: Option<&str>, arguments: &[&str]) -> Result<Options, Mistakes> {
+        let mut arguments: Vec<_> = arguments.to_vec();
+        arguments.insert(0, "soundport");
+        let folder = std::env::temp_dir();
+        let name = format!("soundport-{}-{:?}.toml", std::process::id(), std::thread::current().id());
+        let path = folder.join(name);
+        let text_path = path.display().to_string();
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+            arguments.extend(["--config", &text_path]);
+        }
+        let matches = Typed::command().try_get_matches_from(arguments).unwrap();
+        let options = Options::gather(&Typed::from_arg_matches(&matches).unwrap().flags);
+        if file.is_some() {
+            std::fs::remove_file(&path).unwrap();
+        }
+        options
+    }
+
+    #[test]
+    fn the_command_line_goes_over_the_file() {
+        let file = "https = \"[::]:9443\"\nbitrate = 96\nannounce = [\"a.example\", \"192.0.2.1:7000\"]\nsap = \"off\"";
+        let options = gather(Some(file), &["--bitrate", "64", "--multicast", "--demo=false"]).unwrap();
+        assert_eq!(options.bitrate_bps, 64_000);
+        assert_eq!(options.https.to_string(), "[::]:9443");
+        assert_eq!(options.announce[1], Announce { host: "192.0.2.1".into(), port: Some(7000) });
+        assert_eq!((options.sap, options.multicast, options.demo), (None, true, false));
+    }
+
+    #[test]
+    fn the_example_file_holds_every_key_with_its_default() {
+        let text = include_str!("../../../deploy/soundport.example.toml");
+        let defaults = gather(None, &[]).unwrap();
+        assert_eq!(gather(Some(text), &[]).unwrap(), defaults);
+        for argument in Typed::command().get_arguments().map(|argument| argument.get_id().to_string()) {
+            let is_there = text.lines().any(|line| {
+                line.trim_start_matches("# ").split_once(" = ").is_some_and(|(key, _)| key == argument)
+            });
+            assert!(is_there || argument == "config", "{argument} is not in the example");
+        }
+    }
+
+    #[test]
+    fn the_example_of_a_source_holds_every_key() {
+        let text = include_str!("../../../deploy/soundport.example.toml");
+        let (_, example) = text.split_once("# [[source]]").unwrap();
+        let uncommented: String = example
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.contains(" = "))
+            .fold("[[source]]\n".to_owned(), |text, line| text + line + "\n");
+        let options = gather(Some(&uncommented), &[]).unwrap();
+        let source = &options.sources[0];
+        let all = (&source.from, source.port, source.format, source.bitrate_bps, source.frame);
+        assert!(
+            matches!(all, (Some(_), Some(5006), Some(_), Some(128_000), Some(FrameLength::Ms10))),
+            "{all:?}"
+        );
+        assert_eq!((source.id.as_str(), source.title.as_str()), ("desktop", "Desktop"));
+    }
+
+    #[test]
+    fn every_mistake_is_found_in_the_order_of_the_lines() {
+        let file = "frame = 7\nhtps = 1\n\n[[source]]\nid = \"A\"\nport = 80\nformat = \"L15/48000\"\n\n[[source]]\n";
+        let mistakes = gather(Some(file), &["--bitrate", "1"]).unwrap_err().to_string();
+        let lines: Vec<_> = mistakes
+            .lines()
+            .map(|line| line.split_once(".toml:").map_or(line, |(_, rest)| rest))
+            .map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(": "))
+            .collect();
+        let expected =
+            ["1: frame", "2: htps", "5: source.id", "6: source.port", "7: source.format", "9: source"];
+        assert_eq!(lines[..6], expected);
+        assert!(lines[6].starts_with("--bitrate: 1 is out of range"), "{mistakes}");
+        assert_eq!(lines.len(), 7);
+    }
+
+    #[test]
+    fn sources_may_share_what_tells_them_apart() {
+        let both = |one: &str, other: &str| {
+            gather(Some(&format!("[[source]]\nid = \"a\"\n{one}\n[[source]]\nid = \"b\"\n{other}\n")), &[])
+                .map(|options| options.sources.len())
+        };
+        for (one, other) in [
+            ("", ""),
+            ("port = 5006", "port = 5008"),
+            ("from = \"10.0.0.1\"\nport = 5006", "from = \"10.0.0.2\"\nport = 5006"),
+            ("from = \"10.0.0.1\"", "from = \"10.0.0.1\"\nport = 5006"),
+            ("from = \"10.0.0.1:4000\"", "from = \"10.0.0.1:4002\""),
+        ] {
+            assert_eq!(both(one, other).map_err(|mistakes| mistakes.to_string()), Ok(2), "{one} {other}");
+        }
+        for (one, other) in [
+            ("port = 5006", "port = 5006"),
+            ("port = 5006", "from = \"10.0.0.2\"\nport = 5006"),
+            ("from = \"10.0.0.1\"", "from = \"10.0.0.1\""),
+            ("from = \"Desk.Example\"", "from = \"desk.example\""),
+        ] {
+            assert!(both(one, other).is_err(), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_source_says_all_there_is_or_its_id_alone() {
+        let options = gather(Some("[[source]]\nid = \"kiosk-2\"\n"), &[]).unwrap();
+        let source = &options.sources[0];
+        assert_eq!((source.id.as_str(), source.title.as_str()), ("kiosk-2", "kiosk-2"));
+        assert_eq!((&source.from, source.port, source.format), (&None, None, None));
+    }
+}
