@@ -284,7 +284,7 @@ impl Desk {
                 true => Move::Plays(Heard {
                     id: player.id.clone(),
                     title: source.title.clone().into(),
-                    heard: player.is_heard(),
+                    heard: player.is_heard() && !self.mix.borrow().is_hushed(&source.id),
                 }),
                 false => Move::Ends(player.id.clone()),
             });

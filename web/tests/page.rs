@@ -165,6 +165,31 @@ async fn a_stream_that_ends_is_opened_again_without_a_word() {
 }
 
 #[wasm_bindgen_test]
+async fn a_hidden_tab_holds_no_stream() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    until("the stream", || stage.has_stream()).await;
+    stage::show_tab(false);
+    until("its end", || !stage.has_stream()).await;
+    stage::show_tab(true);
+    until("another", || stage.has_stream()).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_that_is_silent_for_long_is_opened_again() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    until("the levels' stream", || stage.times_asked("levels=kiosk") == 1).await;
+    stage::sleep_for(20.0);
+    stage.relay_tells("source", &source("desktop", SourceState::Live));
+    until("life", || stage.cards().len() == 2).await;
+    let before = stage.times_asked("api/events");
+    stage::sleep_for(60.0);
+    until("another stream", || stage.times_asked("api/events") > before).await;
+    stage::sleep_for(0.0);
+}
+
+#[wasm_bindgen_test]
 async fn a_relay_without_streams_is_asked_for_its_list() {
     stage::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;

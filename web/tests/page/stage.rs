@@ -23,11 +23,21 @@ use soundport_web::components::SourceCardProps;
     const event = (name, data) => 'event: ' + name + '\\ndata: ' + data + '\\n\\n';
     // In two parts, as a network might cut it.
     export function tell(name, data) { const text = event(name, data); write(text.slice(0, 9)); write(text.slice(9)); }
+    export function is_stream_open() { return relay.stream !== null; }
+    export function see(state) {
+        Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }
+    const now = Date.now;
+    export function sleep(millis) { Date.now = () => now() + millis; }
     export function end_stream() { relay.stream.close(); }
     const events = (signal) => new Response(new ReadableStream({
         start(stream) {
             relay.stream = stream;
-            signal.addEventListener('abort', () => { try { stream.error(signal.reason); } catch { /* it had ended */ } });
+            signal.addEventListener('abort', () => {
+                if (relay.stream === stream) relay.stream = null;
+                try { stream.error(signal.reason); } catch { /* it had ended */ }
+            });
             write(event('relay', '{\"instance\":\"one\",\"trouble\":null}') + event('sources', relay.list));
         },
     }), { headers: { 'content-type': 'text/event-stream' } });
@@ -50,6 +60,9 @@ extern "C" {
     fn refuse_streams();
     fn tell(name: &str, data: &str);
     fn end_stream();
+    fn is_stream_open() -> bool;
+    fn see(state: &str);
+    fn sleep(millis: f64);
     fn offers() -> js_sys::Array;
     fn asked() -> js_sys::Array;
     fn input(slider: &Element);
@@ -100,6 +113,16 @@ pub(crate) fn go_to(hash: &str) {
     web_sys::window().unwrap().location().set_hash(hash).unwrap();
 }
 
+/// Shows the tab, or hides it behind another.
+pub(crate) fn show_tab(shown: bool) {
+    see(if shown { "visible" } else { "hidden" });
+}
+
+/// Sets the clock ahead, as a machine finds it that slept.
+pub(crate) fn sleep_for(secs: f64) {
+    sleep(secs * 1_000.0);
+}
+
 /// The tab's title.
 pub(crate) fn tab_title() -> String {
     document().title()
@@ -148,6 +171,11 @@ impl Stage {
     /// The relay's stream of events ends.
     pub(crate) fn stream_ends(&self) {
         end_stream();
+    }
+
+    /// Whether the page holds a stream of the relay's events.
+    pub(crate) fn has_stream(&self) -> bool {
+        is_stream_open()
     }
 
     /// How often the relay was asked for something whose address holds this.
