@@ -183,7 +183,8 @@ impl Desk {
     /// What the card of the source with this id shows, and where it says what the user does.
     pub fn card(&self, id: &str) -> (View, Callback<Act>) {
         let (player, mix) = (self.player(id), self.mix.borrow());
-        let view = View { hushed: mix.is_hushed(id), solo: mix.is_solo(id), ..player.view() };
+        let hushed = player.is_on() && mix.is_hushed(id);
+        let view = View { hushed, solo: mix.is_solo(id), ..player.view() };
         (view, player.act.clone())
     }
 
@@ -290,6 +291,8 @@ impl Desk {
             });
             self.roster.replace_with(|roster| Rc::clone(roster).reduce(News::Held(source.id.clone(), on)));
         }
+        let is_known = |player: &Player| roster.sources.iter().any(|source| player.id == source.id);
+        self.players.borrow_mut().retain(|player| player.is_on() || is_known(player));
         for player in self.players() {
             player.set_gain(self.mix.borrow().is_hushed(&player.id));
         }

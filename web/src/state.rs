@@ -1,4 +1,4 @@
-//! What a card knows about its listening: a pure machine, driven by [`crate::hooks::use_listening`].
+//! What the page knows: of the relay and its sources, of what plays, and of each source's listening. Pure machines, driven by [`crate::desk`].
 //!
 //! No browser type is named here, so that every way through it is tested natively.
 

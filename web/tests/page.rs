@@ -273,7 +273,10 @@ async fn one_solo_silences_the_others_and_stop_all_stops_them() {
     until("the solo", || stage.attribute("[data-source=kiosk] [data-action=solo]", "aria-pressed") == "true")
         .await;
     assert!(stage.one("[data-source=desktop]").has_attribute("data-muted"));
-    assert!(!stage.one("[data-source=kiosk]").has_attribute("data-muted"));
+    for id in ["kiosk", "bot"] {
+        let muted = stage.one(&format!("[data-source={id}]")).has_attribute("data-muted");
+        assert!(!muted, "{id} is solo, or not listened to");
+    }
     stage.click("[data-action=stop-all]");
     until("the end", || stage.find("[data-state=connecting]").is_none()).await;
     assert!(!stage.one("[data-source=desktop]").has_attribute("data-muted"), "nothing is solo any more");

@@ -201,6 +201,7 @@ impl Player {
         self.state.replace(Rc::clone(&after));
         if after.attempt != before.attempt {
             self.held.take();
+            self.report.take();
             let held = after.attempt.and_then(|attempt| self.hold(attempt));
             // It may have failed already.
             if self.state.borrow().attempt == after.attempt {
