@@ -214,6 +214,11 @@ fn the_environment_is_named_where_it_is_wrong() -> Result<()> {
     let output =
         run(Command::new(Relay::program()?).args(["check", "--frame", "20"]).env("SOUNDPORT_FRAME", "7"))?;
     ensure!(output.status.success(), "{output:?}");
+    let mut empty = Command::new(Relay::program()?);
+    empty
+        .arg("check")
+        .envs(["SOUNDPORT_DEMO", "SOUNDPORT_ANNOUNCE", "SOUNDPORT_CONFIG"].map(|name| (name, "")));
+    ensure!(run(&mut empty)?.status.success(), "an empty variable is not taken for one that is not set");
     Ok(())
 }
 

@@ -32,7 +32,7 @@ mod status;
 mod stream;
 mod timeline;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -74,6 +74,8 @@ pub struct Ingest {
     probation: Probation,
     /// Announcements of a name whose holder may yet be alive.
     pending: Vec<Pending>,
+    /// Whose levels are watched, whether they are there or not.
+    watched: HashSet<SourceId>,
     frames: VecDeque<OpusFrame>,
     counters: IngestCounters,
     revision: u64,
@@ -87,6 +89,7 @@ impl Ingest {
             sources: Vec::new(),
             probation: Probation::default(),
             pending: Vec::new(),
+            watched: HashSet::new(),
             frames: VecDeque::new(),
             counters: IngestCounters::default(),
             revision: 0,
@@ -101,8 +104,7 @@ impl Ingest {
         {
             source.key = None;
         }
-        let source = Source::new(id, title.to_owned(), Origin::Pinned(from), self.config.encode, now);
-        self.sources.push(source);
+        self.add(Source::new(id, title.to_owned(), Origin::Pinned(from), self.config.encode, now));
         self.revision += 1;
     }
 
@@ -163,14 +165,11 @@ impl Ingest {
         }
     }
 
-    /// Says whose levels are watched: only theirs are measured.
-    pub fn set_watched(&mut self, watched: impl Fn(&SourceId) -> bool) {
+    /// Says whose levels are watched, now or when they come: only theirs are measured.
+    pub fn set_watched(&mut self, watched: HashSet<SourceId>) {
+        self.watched = watched;
         for source in &mut self.sources {
-            match (watched(&source.id), source.meter.is_some()) {
-                (true, false) => source.meter = Some(LevelMeter::default()),
-                (false, true) => source.meter = None,
-                (true, true) | (false, false) => {}
-            }
+            watch(source, &self.watched);
         }
     }
 
@@ -224,12 +223,28 @@ impl Ingest {
         true
     }
 
+    /// Takes a new source in, and says where it stands.
+    fn add(&mut self, mut source: Source) -> usize {
+        watch(&mut source, &self.watched);
+        self.sources.push(source);
+        self.sources.len() - 1
+    }
+
     /// An id like `base` that no source has.
     fn free_id(&self, base: &str) -> (SourceId, usize) {
         let free = |id: &String| self.sources.iter().all(|source| source.id.as_str() != id);
         // There are no more sources than numbers tried, so one is free.
         let number = (1..=MAX_SOURCES + 1).find(|&n| free(&naming::numbered(base, n))).unwrap_or(1);
         (SourceId::new(naming::numbered(base, number)), number)
+    }
+}
+
+/// A source has a meter while it is watched.
+fn watch(source: &mut Source, watched: &HashSet<SourceId>) {
+    match (watched.contains(&source.id), source.meter.is_some()) {
+        (true, false) => source.meter = Some(LevelMeter::default()),
+        (false, true) => source.meter = None,
+        (true, true) | (false, false) => {}
     }
 }
 

@@ -165,6 +165,20 @@ fn packets_that_came_before_the_announcement_are_the_same_source() {
 }
 
 #[test]
+fn a_second_stream_that_nobody_announced_is_a_source_of_its_address() {
+    let mut rig = Rig::new();
+    rig.ingest.announce(Announcement { port: 5004, ..announcement(FIRST, "desktop") }, rig.begin);
+    let mut senders = [Sender::new(1), Sender::new(2)];
+    for n in 0..200 {
+        for (sender, port) in senders.iter_mut().zip([4000, 4002]) {
+            rig.datagram(ms(n * 5), addr(&format!("{FIRST}:{port}")), &sender.packet(240));
+        }
+    }
+    assert_eq!(rig.ids(), ["desktop", "10-88-0-50"]);
+    assert!(rig.ingest.sources().all(|source| source.state == SourceState::Live));
+}
+
+#[test]
 fn an_entry_of_the_configuration_takes_what_it_means() {
     let mut rig = Rig::new();
     let entry = |id: &str, from: Option<&str>| SourceConfig {

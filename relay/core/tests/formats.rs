@@ -215,9 +215,9 @@ fn the_level_of_what_is_watched_is_known() {
     rig.listen = false;
     let opus = RtpPort(5004);
     rig.port = opus;
+    rig.ingest.set_watched([SourceId::new("10-88-0-50")].into());
     for (number, payload) in (0..).zip(opus_packets(20)) {
         rig.datagram(ms(u64::from(number) * 20 + 20), addr(FROM), &packet(97, number, 960, &payload));
-        rig.ingest.set_watched(|id| id.as_str() == "10-88-0-50");
     }
     let levels: Vec<_> = rig.ingest.take_levels().map(|(id, peaks)| (id.to_string(), peaks)).collect();
     let [(id, [left, right])] = &levels[..] else { panic!("{levels:?}") };

@@ -39,7 +39,7 @@ enum Request {
     Announce(Box<Announcement>),
     Withdraw(AnnouncementKey, Farewell),
     Configure(Vec<SourceConfig>, EncodeConfig),
-    Watch(HashSet<String>),
+    Watch(HashSet<SourceId>),
     Levels(oneshot::Sender<api::Levels>),
     Counters(oneshot::Sender<RtpCounters>),
 }
@@ -78,7 +78,7 @@ impl IngestHandle {
     }
 
     /// Whose levels somebody watches.
-    pub(crate) fn watch(&self, sources: HashSet<String>) {
+    pub(crate) fn watch(&self, sources: HashSet<SourceId>) {
         self.tell(Request::Watch(sources));
     }
 
@@ -180,6 +180,9 @@ impl Driver {
         }
         // 2. Packets.
         self.ports.end_nap(self.poll.registry(), Instant::now())?;
+        if self.ports.is_retry_due(Instant::now()) {
+            self.revision = None;
+        }
         let more = self.read(buffer);
         // 3. Timers, once no packet waits that came before them.
         if !more {
@@ -213,7 +216,7 @@ impl Driver {
                     self.fanout.end_source(source);
                 }
             }
-            Request::Watch(sources) => self.ingest.set_watched(|id| sources.contains(id.as_str())),
+            Request::Watch(sources) => self.ingest.set_watched(sources),
             Request::Levels(reply) => {
                 let levels = self.ingest.take_levels();
                 let _ = reply.send(levels.map(|(id, levels)| (id.as_str().to_owned(), levels)).collect());
@@ -245,7 +248,7 @@ impl Driver {
         }
         let now = Instant::now();
         let wanted = self.ingest.ports(now).collect();
-        for (port, trouble) in self.ports.reconcile(wanted, self.poll.registry()) {
+        for (port, trouble) in self.ports.reconcile(wanted, self.poll.registry(), now) {
             self.ingest.set_port_trouble(port, trouble.as_deref(), now);
         }
         self.revision = Some(self.ingest.revision());

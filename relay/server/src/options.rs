@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ use crate::configured::Wanted;
 pub(crate) struct Flags {
     /// Read further options from this TOML file
     #[arg(long, env = "SOUNDPORT_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
 
     /// Serve page and API over HTTPS here [default: localhost:8443]
     #[arg(long, env = "SOUNDPORT_HTTPS", value_name = "HOST:PORT")]
@@ -206,7 +207,7 @@ impl Options {
 impl Flags {
     /// The file with further options.
     pub(crate) fn config(&self) -> Option<&Path> {
-        self.config.as_deref()
+        self.config.as_deref().filter(|path| !path.is_empty()).map(Path::new)
     }
 
     /// Notes which of them were not typed but found in the environment.
@@ -238,6 +239,11 @@ impl Flags {
             true => Place::Environment(key),
             false => Place::Flag(key),
         };
-        all.into_iter().filter_map(|(key, values)| Some((key, place(key), values?))).collect()
+        // An empty variable is how compose files write one that is not set.
+        let is_set = |place: &Place, values: &[String]| {
+            !matches!(place, Place::Environment(_)) || values.iter().any(|value| !value.is_empty())
+        };
+        let given = all.into_iter().filter_map(|(key, values)| Some((key, place(key), values?)));
+        given.filter(|(_, place, values)| is_set(place, values)).collect()
     }
 }

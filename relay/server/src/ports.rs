@@ -21,6 +21,9 @@ pub(crate) const DRAINED: Token = Token(1 << 16);
 /// What nobody hears waits in the kernel for so long.
 const NAP: Duration = Duration::from_millis(20);
 
+/// How often a port that could not be opened is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(5);
+
 /// One open port.
 struct OpenPort {
     port: RtpPort,
@@ -42,6 +45,8 @@ pub(crate) struct Ports {
     /// Until when what nobody hears is left alone; none while there is none of it.
     nap: Option<Instant>,
     joined: Option<Instant>,
+    /// When to try again to open what could not be opened.
+    retry: Option<Instant>,
 }
 
 impl Ports {
@@ -63,6 +68,7 @@ impl Ports {
             events: Events::with_capacity(64),
             nap: None,
             joined: None,
+            retry: None,
         })
     }
 
@@ -79,8 +85,10 @@ impl Ports {
         &mut self,
         wanted: Vec<WantedPort>,
         registry: &Registry,
+        now: Instant,
     ) -> Vec<(RtpPort, Option<String>)> {
         self.close_all_but(&wanted);
+        self.retry = None;
         let mut news = Vec::new();
         for wanted in wanted {
             let trouble = match self.open.iter().position(|open| open.port == wanted.port) {
@@ -89,6 +97,7 @@ impl Ports {
                     Ok(()) => Ok(()),
                     Err(error) => {
                         debug!(port = wanted.port.0, %error, "Port not opened");
+                        self.retry = Some(now + RETRY_EVERY);
                         Err(in_words(wanted.port, &error))
                     }
                 },
@@ -114,7 +123,12 @@ impl Ports {
     /// When something is to be done that no event tells of.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let join = self.joined.map(|joined| joined + multicast::LOOK_EVERY);
-        self.nap.into_iter().chain(join).min()
+        self.nap.into_iter().chain(join).chain(self.retry).min()
+    }
+
+    /// Whether a port that could not be opened is to be tried again: whoever held it may have gone.
+    pub(crate) fn is_retry_due(&self, now: Instant) -> bool {
+        self.retry.is_some_and(|retry| retry <= now)
     }
 
     /// Takes note of an event of the loop it was registered with.

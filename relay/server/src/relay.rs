@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use soundport_api as api;
 use soundport_core::SourceId;
 use soundport_core::fanout::Fanout;
@@ -13,7 +14,7 @@ use soundport_core::ingest::{EncodeConfig, Ingest, IngestConfig, RtpPort, Sender
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
@@ -27,11 +28,15 @@ use crate::{certificates, configured, discovery, fanout, http, udp};
 /// Sessions served at once. Each takes about 66 kB, so this is where a small machine's memory ends.
 const MAX_SESSIONS: usize = 10_000;
 
+/// More files than sessions and event streams can take.
+const MAX_FILES: u64 = 65_536;
+
 /// Runs until SIGINT or SIGTERM. `read_again` gathers the options anew, when SIGHUP asks for it.
 pub(crate) fn run(
     options: Options,
     read_again: impl Fn() -> Result<Options, Mistakes> + Send + 'static,
 ) -> anyhow::Result<()> {
+    raise_file_limit();
     // Everything that a user may have got wrong comes first, so that nothing runs half.
     let https = http::bind(&options.https, "--https")?;
     let plain = http::bind(&options.http, "--http")?;
@@ -128,6 +133,15 @@ fn greet(plain: &[TcpListener], https: &[TcpListener], rtp_port: u16) {
         }),
     );
     let _ = out.flush();
+}
+
+/// Every page that is open holds a connection, and the usual limit is a thousand: as many files as the system lets us.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard.min(MAX_FILES), hard));
+    if let Err(error) = raised {
+        debug!(%error, "The limit of open files stays as it is");
+    }
 }
 
 /// A name for this run.

@@ -166,8 +166,8 @@ impl Ingest {
         tracing::info!(source = %id, from = %sender, "announced");
         let mut source = Source::new(id, String::new(), Origin::Announced, self.config.encode, now);
         source.number = number;
-        self.sources.push(source);
-        self.attach(self.sources.len() - 1, announcement, now);
+        let index = self.add(source);
+        self.attach(index, announcement, now);
     }
 
     fn attach(&mut self, index: usize, announcement: Announcement, now: Instant) {

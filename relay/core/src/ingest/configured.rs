@@ -42,8 +42,7 @@ impl Ingest {
         let index = known.unwrap_or_else(|| {
             let origin = Origin::Configured(config.clone());
             let (id, title) = (config.id.clone(), config.title.clone());
-            self.sources.push(Source::new(id, title, origin, encode, now));
-            self.sources.len() - 1
+            self.add(Source::new(id, title, origin, encode, now))
         });
         let mut out = Outlet { frames: &mut self.frames, counters: &mut self.counters };
         self.sources[index].configure(config, encode, now, &mut out);

@@ -63,8 +63,7 @@ impl Ingest {
         }
         // A sender that is restarted may be quicker than its silence is noticed: wait until that is clear.
         let waited = now.saturating_duration_since(since) > TAKEN_OVER_AFTER;
-        let taken = best >= Some(Claim::Announced);
-        if taken || key.to != self.config.port || (kin().next().is_some() && !waited) {
+        if key.to != self.config.port || (kin().next().is_some() && !waited) {
             return None;
         }
         self.place_found(key, now)
@@ -89,8 +88,7 @@ impl Ingest {
         let (id, number) = self.free_id(&naming::slug_of_address(ip));
         tracing::info!(source = %id, from = %key.from, "new source");
         let title = naming::title(ip, number);
-        self.sources.push(Source::new(id, title, Origin::Found(ip), self.config.encode, now));
-        self.sources.len() - 1
+        self.add(Source::new(id, title, Origin::Found(ip), self.config.encode, now))
     }
 
     fn adopt(&mut self, index: usize, candidate: Candidate) {

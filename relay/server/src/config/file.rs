@@ -80,7 +80,7 @@ impl Document<'_> {
         if is_duplicate {
             return "is given twice; remove one".to_owned();
         }
-        let message = message.lines().next().unwrap_or_default();
+        let message = message.lines().next().unwrap_or_default().trim_end_matches(", expected nothing");
         format!("is not TOML ({message}); write KEY = VALUE, text in quotes")
     }
 

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
 use soundport_api::{Gone, Levels, Relay, Source, event_name};
+use soundport_core::SourceId;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -59,7 +60,7 @@ struct Now {
     news: broadcast::Sender<Bytes>,
     subscribers: usize,
     /// How many subscribers ask for the levels of each source.
-    watched: HashMap<String, usize>,
+    watched: HashMap<SourceId, usize>,
 }
 
 impl Events {
@@ -138,22 +139,15 @@ impl Events {
         let first = Some(now.beginning());
         let news = now.news.subscribe();
         let levels = (!asked.is_empty()).then(|| self.0.levels.subscribe());
-        for id in &asked {
-            *now.watched.entry(id.clone()).or_default() += 1;
-        }
-        drop(now);
-        let subscriber =
-            Subscriber { events: self.clone(), first, news, levels, asked, sounding: HashSet::new() };
-        if subscriber.levels.is_some() {
-            self.tell_watched();
+        if !asked.is_empty() {
+            for id in &asked {
+                *now.watched.entry(SourceId::new(id.as_str())).or_default() += 1;
+            }
+            // Under the lock, so that ingest is told last what is so last.
+            self.0.ingest.watch(now.watched.keys().cloned().collect());
             self.0.asked.notify_one();
         }
-        Ok(subscriber)
-    }
-
-    fn tell_watched(&self) {
-        let watched = self.now().watched.keys().cloned().collect();
-        self.0.ingest.watch(watched);
+        Ok(Subscriber { events: self.clone(), first, news, levels, asked, sounding: HashSet::new() })
     }
 }
 
@@ -243,16 +237,16 @@ impl Drop for Subscriber {
     fn drop(&mut self) {
         let mut now = self.events.now();
         now.subscribers = now.subscribers.saturating_sub(1);
+        if self.asked.is_empty() {
+            return;
+        }
         for id in &self.asked {
-            if let Some(count) = now.watched.get_mut(id) {
+            if let Some(count) = now.watched.get_mut(&SourceId::new(id.as_str())) {
                 *count -= 1;
             }
         }
         now.watched.retain(|_, count| *count > 0);
-        drop(now);
-        if self.levels.is_some() {
-            self.events.tell_watched();
-        }
+        self.events.0.ingest.watch(now.watched.keys().cloned().collect());
     }
 }
 

@@ -92,7 +92,9 @@ impl FromStr for From {
         if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified() || ip.is_multicast()) {
             return Err("is no container's address; write the one that it sends from".into());
         }
-        let host = host.parse().map_or(host.to_ascii_lowercase(), |ip: IpAddr| ip.to_canonical().to_string());
+        let host = host
+            .parse()
+            .map_or_else(|_| host.to_ascii_lowercase(), |ip: IpAddr| ip.to_canonical().to_string());
         Ok(Self { host, port })
     }
 }
