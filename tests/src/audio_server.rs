@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::{Container, Process, wait_until};
+use crate::{Container, Process, wait_for, wait_until};
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 /// What PipeWire is made of: its daemon, who connects its parts, and who answers PulseAudio's clients.
@@ -62,7 +62,8 @@ impl AudioServer {
         let server = Self { process, folder, socket };
         server.wait_ready()?;
         server.load("module-null-sink sink_name=out rate=48000 channels=2")?;
-        server.pactl(&["set-default-sink", "out"])?;
+        // It can be chosen once WirePlumber has seen it.
+        wait_for("PipeWire's sink", START_LIMIT, || server.pactl(&["set-default-sink", "out"]).map(Some))?;
         Ok(server)
     }
 

@@ -18,6 +18,7 @@ pub use stream::{Packet, Stream};
 use crate::{Answer, Http, wait_for, wait_until};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const TONE_LOOK: Duration = Duration::from_millis(200);
 const RECEIVE_WAIT: Duration = Duration::from_millis(5);
 
 /// A listener on a thread of its own; it leaves politely on drop.
@@ -92,10 +93,16 @@ impl WhepClient {
     /// # Errors
     /// When it is not.
     pub fn wait_tone(&self, limit: Duration) -> Result<Duration> {
+        let mut last = String::new();
         wait_until("the tone", limit, || {
-            let heard = self.hear(Duration::from_millis(60))?.decode()?;
-            Ok(heard.rms(0).min(heard.rms(1)) > 0.2)
+            let stream = self.hear(TONE_LOOK)?;
+            // A decoder that joins takes a few packets until it is as loud as what was sent.
+            let heard = stream.decode()?.part(TONE_LOOK.as_secs_f64() / 2.0, TONE_LOOK.as_secs_f64());
+            let (left, right) = (heard.rms(0), heard.rms(1));
+            last = format!("{} packets, left {left:.3}, right {right:.3}", stream.packets().len());
+            Ok(left.min(right) > 0.2)
         })
+        .with_context(|| format!("at last came {last}"))
     }
 
     /// What was heard since the last look.
