@@ -1,16 +1,34 @@
 //! Where the page's state meets the browser: each hook returns a handle.
 
-mod board;
-mod feed;
-mod use_desk;
-mod use_listening;
-mod use_route;
-mod use_settings;
-mod use_sources;
+use std::ops::Deref;
+use std::rc::Rc;
 
-pub use board::{Board, Posted};
-pub use use_desk::{DeskHandle, use_desk};
-pub use use_listening::{Conditions, ListeningHandle, OpenOutput, use_listening};
-pub use use_route::use_route;
-pub use use_settings::{SettingsHandle, use_settings};
-pub use use_sources::{SourcesHandle, use_levels, use_sources};
+use yew::{hook, use_effect_with, use_force_update, use_memo};
+
+use crate::desk::Desk;
+
+/// The page's desk.
+pub struct DeskHandle(Rc<Desk>);
+
+impl Deref for DeskHandle {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.0
+    }
+}
+
+/// A desk that works while the component is there, and draws it again when something has changed.
+#[hook]
+pub fn use_desk() -> DeskHandle {
+    let redraw = use_force_update();
+    let desk = use_memo((), |()| Desk::new(move || redraw.force_update()));
+    use_effect_with((), {
+        let desk = Rc::clone(&desk);
+        move |()| {
+            desk.begin();
+            move || desk.end()
+        }
+    });
+    DeskHandle(Rc::clone(&desk))
+}

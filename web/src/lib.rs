@@ -1,9 +1,10 @@
 //! Soundport's page: the sources there are, and their sound.
 //!
-//! [`rtc`] is the only module that touches the browser's media; [`state`] and [`words`] are pure; [`hooks`] join the two;
+//! [`rtc`] is the only module that touches the browser's media; [`state`] and [`words`] are pure; [`desk`] joins the two;
 //! [`components`] only draw. What the relay says is in `soundport-api`.
 
 pub mod components;
+pub mod desk;
 pub mod hooks;
 mod js;
 pub mod relay;

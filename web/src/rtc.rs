@@ -15,7 +15,7 @@ mod stats;
 mod whep;
 
 pub use keys::Keys;
-pub use level::{Ballistics, Shown, share_of_scale};
+pub use level::{Ballistics, Shown};
 pub use output::{Levels, Output, ask_to_play};
 pub use peer::{Abilities, abilities};
 pub use session::{Session, Ties, Wishes};

@@ -1,21 +1,23 @@
-//! What a card knows about its listening: a pure machine, driven by [`crate::hooks::use_listening`].
+//! What the page knows: of the relay and its sources, of what plays, and of each source's listening. Pure machines, driven by [`crate::desk`].
 //!
 //! No browser type is named here, so that every way through it is tested natively.
 
 mod backoff;
-mod desk;
+
 mod failure;
 mod filter;
 mod listening;
+mod mix;
 mod roster;
 mod sources;
 mod watch;
 
 pub use backoff::backoff_millis;
-pub use desk::{Desk, Move, Player};
+
 pub use failure::{Failure, Pause, Quiet, Refusal};
 pub use filter::is_meant;
 pub use listening::{Attempt, Event, Listening, Phase};
+pub use mix::{Heard, Mix, Move};
 pub use roster::{Link, News, Roster};
 pub use sources::merge;
 pub use watch::{Finding, Reading, Watch};

@@ -5,7 +5,9 @@
 #[path = "page/stage.rs"]
 mod stage;
 
-use soundport_api::SourceState;
+use std::collections::BTreeMap;
+
+use soundport_api::{Gone, SourceState};
 use soundport_web::state::{Failure, Pause, Phase, Quiet};
 use stage::{Stage, source, until};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -71,7 +73,7 @@ async fn every_control_has_a_name_and_takes_the_keyboard() {
 async fn the_volume_is_remembered_for_each_source() {
     stage::forget_everything();
     let stage = Stage::app(&["kiosk", "desktop"]).await;
-    stage.slide("[data-source=kiosk] [data-action=volume]", 35);
+    stage.type_into("[data-source=kiosk] [data-action=volume]", "35");
     until("the slider's figure", || stage.text("[data-source=kiosk] output") == "35 %").await;
     stage.click("[data-source=kiosk] [data-action=mute]");
     until("the mute", || stage.text("[data-source=kiosk] output") == "Muted").await;
@@ -87,6 +89,7 @@ async fn the_volume_is_remembered_for_each_source() {
 
 #[wasm_bindgen_test]
 async fn a_click_that_reaches_no_relay_fails_in_words_and_keeps_the_focus() {
+    stage::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_goes_away();
     stage.focus("[data-action=listen]");
@@ -98,6 +101,7 @@ async fn a_click_that_reaches_no_relay_fails_in_words_and_keeps_the_focus() {
 
 #[wasm_bindgen_test]
 async fn a_click_asks_the_relay_for_stereo_and_stop_ends_it() {
+    stage::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.click("[data-action=listen]");
     until("the offer", || !stage.offers().is_empty()).await;
@@ -110,6 +114,7 @@ async fn a_click_asks_the_relay_for_stereo_and_stop_ends_it() {
 
 #[wasm_bindgen_test]
 async fn a_source_that_sends_nothing_yet_is_waited_for() {
+    stage::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_refuses(409);
     stage.click("[data-action=listen]");
@@ -120,9 +125,200 @@ async fn a_source_that_sends_nothing_yet_is_waited_for() {
 
 #[wasm_bindgen_test]
 async fn an_empty_relay_teaches_and_a_missing_one_is_missed() {
+    stage::forget_everything();
     let stage = Stage::app(&[]).await;
     assert!(stage.text("[data-notice=no-source] code").starts_with("pactl load-module module-rtp-send"));
     stage.one("[data-notice=no-source] [data-action=copy]");
     stage.relay_goes_away();
+    stage.stream_ends();
     until("the notice", || stage.find("[data-notice=no-relay]").is_some()).await;
+}
+
+#[wasm_bindgen_test]
+async fn sources_come_change_and_go_as_the_relay_tells() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    stage.relay_tells("source", &source("desktop", SourceState::Idle));
+    until("the new card", || stage.cards() == ["kiosk", "desktop"]).await;
+    assert_eq!(stage.attribute("[data-source=desktop]", "data-source-state"), "idle");
+    stage.relay_tells("source", &source("desktop", SourceState::Live));
+    until("its sound", || stage.text("[data-source=desktop] [role=status]") == "Live").await;
+    stage.relay_tells("gone", &Gone { id: "kiosk".into() });
+    until("its end", || stage.cards() == ["desktop"]).await;
+    assert_eq!(stage.times_asked("api/sources"), 0, "nothing is asked for again and again");
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_that_ends_is_opened_again_without_a_word() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    until("the levels' stream", || stage.times_asked("levels=kiosk") == 1).await;
+    until("quiet", || stage.find("[data-notice]").is_none()).await;
+    let before = stage.times_asked("api/events");
+    stage.stream_ends();
+    until("another stream", || stage.times_asked("api/events") > before).await;
+    assert!(stage.find("[data-notice]").is_none());
+    stage.relay_goes_away();
+    stage.stream_ends();
+    until("the notice", || stage.find("[data-notice=no-relay]").is_some()).await;
+    assert_eq!(stage.cards(), ["kiosk"], "what is known stays");
+}
+
+#[wasm_bindgen_test]
+async fn a_hidden_tab_holds_no_stream() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    until("the stream", || stage.has_stream()).await;
+    stage::show_tab(false);
+    until("its end", || !stage.has_stream()).await;
+    stage::show_tab(true);
+    until("another", || stage.has_stream()).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_that_is_silent_for_long_is_opened_again() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    until("the levels' stream", || stage.times_asked("levels=kiosk") == 1).await;
+    stage::sleep_for(20.0);
+    stage.relay_tells("source", &source("desktop", SourceState::Live));
+    until("life", || stage.cards().len() == 2).await;
+    let before = stage.times_asked("api/events");
+    stage::sleep_for(60.0);
+    until("another stream", || stage.times_asked("api/events") > before).await;
+    stage::sleep_for(0.0);
+}
+
+#[wasm_bindgen_test]
+async fn a_relay_without_streams_is_asked_for_its_list() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    stage.relay_refuses_streams();
+    stage.stream_ends();
+    until("the list", || stage.times_asked("api/sources") > 1).await;
+    assert!(stage.find("[data-notice]").is_none());
+}
+
+#[wasm_bindgen_test]
+async fn the_relays_trouble_is_told() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    let trouble = soundport_api::Relay { instance: "one".into(), trouble: Some("Line 3 is odd.".into()) };
+    stage.relay_tells("relay", &trouble);
+    until("the notice", || stage.find("[data-notice=trouble]").is_some()).await;
+    assert_eq!(stage.text("[data-notice=trouble]"), "Line 3 is odd.");
+}
+
+#[wasm_bindgen_test]
+async fn levels_of_what_is_not_listened_to_are_drawn() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk", "desktop"]).await;
+    until("the levels' stream", || stage.times_asked("levels=kiosk,desktop") == 1).await;
+    stage.relay_tells("levels", &BTreeMap::from([("desktop", [1.0, 0.1])]));
+    let meter = |id: &str| stage.attribute(&format!("[data-source={id}] .meter"), "style");
+    until("the level", || meter("desktop").contains("--left: 1000")).await;
+    assert!(meter("desktop").contains("--right: 667"), "{}", meter("desktop"));
+    assert!(!meter("kiosk").contains("1000"));
+    stage.click("[data-source=desktop] [data-action=listen]");
+    until("a stream without it", || {
+        stage.times_asked("levels=kiosk") > stage.times_asked("levels=kiosk,desktop")
+    })
+    .await;
+}
+
+#[wasm_bindgen_test]
+async fn one_source_has_a_page_of_its_own() {
+    stage::forget_everything();
+    stage::go_to("#/b%C3%BCro");
+    let stage = Stage::app(&["kiosk", "desktop"]).await;
+    until("the words", || stage.find("[data-notice=unknown-source]").is_some()).await;
+    assert_eq!(stage.text("[data-notice]"), "No source is called büro yet. It appears here when it does.");
+    stage.relay_tells("source", &source("büro", SourceState::Live));
+    until("its card", || stage.cards() == ["büro"]).await;
+    assert!(stage.find("[data-notice]").is_none());
+    assert_eq!(stage::tab_title(), "Büro – Soundport");
+    stage::go_to("#/");
+    until("all cards", || stage.cards().len() == 3).await;
+    assert_eq!(stage::tab_title(), "Soundport");
+    assert_eq!(stage.attribute("[data-source=büro] h2 a", "href"), "#/b%C3%BCro");
+}
+
+#[wasm_bindgen_test]
+async fn many_sources_can_be_searched() {
+    stage::forget_everything();
+    let stage = Stage::app(&["a1", "a2", "a3", "b4", "b5", "b6", "c7"]).await;
+    assert!(stage.find("[data-action=filter]").is_none(), "seven are seen at a glance");
+    stage.relay_tells("source", &source("c8", SourceState::Live));
+    until("the field", || stage.find("[data-action=filter]").is_some()).await;
+    stage.type_into("[data-action=filter]", "B");
+    until("the matches", || stage.cards() == ["b4", "b5", "b6"]).await;
+    assert_eq!(stage.text(".top [role=status]"), "3 of 8 match");
+    stage.type_into("[data-action=filter]", "b9");
+    until("the words", || stage.find("[data-notice=no-match]").is_some()).await;
+    stage.type_into("[data-action=filter]", "");
+    until("all again", || stage.cards().len() == 8).await;
+}
+
+#[wasm_bindgen_test]
+async fn one_solo_silences_the_others_and_stop_all_stops_them() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk", "desktop", "bot"]).await;
+    assert!(stage.one("[data-source=kiosk] [data-action=solo]").has_attribute("disabled"));
+    for id in ["kiosk", "desktop"] {
+        stage.click(&format!("[data-source={id}] [data-action=listen]"));
+        until("the start", || stage.attribute(&format!("[data-source={id}]"), "data-state") == "connecting")
+            .await;
+    }
+    stage.click("[data-source=kiosk] [data-action=solo]");
+    until("the solo", || stage.attribute("[data-source=kiosk] [data-action=solo]", "aria-pressed") == "true")
+        .await;
+    assert!(stage.one("[data-source=desktop]").has_attribute("data-muted"));
+    for id in ["kiosk", "bot"] {
+        let muted = stage.one(&format!("[data-source={id}]")).has_attribute("data-muted");
+        assert!(!muted, "{id} is solo, or not listened to");
+    }
+    stage.click("[data-action=stop-all]");
+    until("the end", || stage.find("[data-state=connecting]").is_none()).await;
+    assert!(!stage.one("[data-source=desktop]").has_attribute("data-muted"), "nothing is solo any more");
+}
+
+#[wasm_bindgen_test]
+async fn the_choice_of_delay_is_remembered() {
+    stage::forget_everything();
+    let stage = Stage::app(&["kiosk"]).await;
+    assert_eq!(stage.attribute("[data-action=delay-low]", "aria-pressed"), "true");
+    stage.click("[data-action=delay-robust]");
+    until("the choice", || stage.attribute("[data-action=delay-robust]", "aria-pressed") == "true").await;
+    stage.close().await;
+    let stage = Stage::app(&["kiosk"]).await;
+    assert_eq!(stage.attribute("[data-action=delay-robust]", "aria-pressed"), "true");
+    assert_eq!(stage.attribute("[data-action=delay-low]", "aria-pressed"), "false");
+}
+
+#[wasm_bindgen_test]
+async fn what_played_before_plays_again_and_what_was_stopped_does_not() {
+    stage::forget_everything();
+    stage::has_played("kiosk");
+    let stage = Stage::app(&["kiosk", "desktop"]).await;
+    // This browser is told to let sound begin without a click.
+    until("the offer", || stage.offers().len() == 1).await;
+    assert_eq!(stage.attribute("[data-source=kiosk]", "data-state"), "connecting");
+    assert_eq!(stage.attribute("[data-source=desktop]", "data-state"), "ready");
+    stage.click("[data-source=kiosk] [data-action=stop]");
+    until("the end", || stage.attribute("[data-source=kiosk]", "data-state") == "ready").await;
+    stage.close().await;
+    let stage = Stage::app(&["kiosk"]).await;
+    until("a quiet page", || stage.times_asked("levels=kiosk") == 1).await;
+    assert_eq!(stage.offers().len(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_source_in_trouble_says_so_beside_its_format() {
+    let troubled = soundport_api::Source {
+        trouble: Some("Another container has this name.".into()),
+        ..source("kiosk", SourceState::Live)
+    };
+    let stage = Stage::card(troubled, Phase::Ready).await;
+    assert_eq!(stage.text(".note"), "48 kHz stereo · assumed. Another container has this name.");
+    assert!(stage.text(".details").contains("L16, 48 kHz stereo, assumed, since nothing says otherwise"));
 }

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 pub use self::announced::Farewell;
 pub use self::config::{EncodeConfig, IngestConfig, SourceConfig};
 pub use self::format::{Found, SourceFormat};
-pub use self::port::{RtpPort, WantedPort};
+pub use self::port::{Attention, RtpPort, WantedPort};
 pub use self::status::{IngestCounters, SourceState, SourceStatus};
 
 use self::announced::Pending;

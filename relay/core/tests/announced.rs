@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use common::{Rig, Sender, addr, assert_steps, ms};
-use soundport_core::ingest::{Farewell, RtpPort, SourceConfig, SourceState};
+use soundport_core::ingest::{Attention, Farewell, RtpPort, SourceConfig, SourceState};
 use soundport_core::{Announcement, AnnouncementKey, SourceId};
 
 const FIRST: &str = "10.88.0.50";
@@ -176,6 +176,22 @@ fn a_second_stream_that_nobody_announced_is_a_source_of_its_address() {
     }
     assert_eq!(rig.ids(), ["desktop", "10-88-0-50"]);
     assert!(rig.ingest.sources().all(|source| source.state == SourceState::Live));
+}
+
+#[test]
+fn a_port_is_read_as_soon_as_somebody_hears_it() {
+    let mut rig = Rig::new();
+    rig.listen = false;
+    let attention = |rig: &Rig| rig.ingest.ports(rig.begin + ms(100)).next().unwrap().attention;
+    let senders = (1..=6).map(|n| (addr(&format!("10.88.0.{n}:4000")), Sender::new(n)));
+    for (count, (from, mut sender)) in (1..).zip(senders) {
+        rig.play(from, &sender.send(ms(0), ms(100), &[240], 1));
+        assert_eq!(attention(&rig), Attention::Low, "nobody hears it");
+        rig.ingest.set_listeners(&SourceId::new("10-88-0-1"), 1);
+        let expected = if count <= 4 { Attention::High } else { Attention::Crowded };
+        assert_eq!(attention(&rig), expected, "{count} senders");
+        rig.ingest.set_listeners(&SourceId::new("10-88-0-1"), 0);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The sockets that containers' RTP comes to: one of the configuration, and those that containers announce.
 //!
-//! What somebody hears is read as it comes. The rest is drained every so often, which costs a fraction of it.
+//! What somebody hears is read as it comes. The rest is drained every so often, which costs a fraction of it; so is a
+//! port where one source that is heard comes with many that are not, but more often.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
-use soundport_core::ingest::{RtpPort, WantedPort};
+use soundport_core::ingest::{Attention, RtpPort, WantedPort};
 use std::os::fd::AsRawFd;
 use tracing::{debug, info};
 
@@ -21,6 +22,9 @@ pub(crate) const DRAINED: Token = Token(1 << 16);
 /// What nobody hears waits in the kernel for so long.
 const NAP: Duration = Duration::from_millis(20);
 
+/// What somebody hears among many others waits at most so long.
+const SHORT_NAP: Duration = Duration::from_millis(3);
+
 /// How often a port that could not be opened is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
@@ -28,7 +32,7 @@ const RETRY_EVERY: Duration = Duration::from_secs(5);
 struct OpenPort {
     port: RtpPort,
     socket: RtpSocket,
-    heard: bool,
+    attention: Attention,
     /// Whether there may be something to read.
     ready: bool,
     groups: Vec<IpAddr>,
@@ -56,7 +60,7 @@ impl Ports {
         let open = OpenPort {
             port: RtpPort(local.port()),
             socket: RtpSocket::new(main)?,
-            heard: true,
+            attention: Attention::High,
             ready: true,
             groups: Vec::new(),
         };
@@ -136,7 +140,7 @@ impl Ports {
         if token == DRAINED {
             // Until the nap is over more of it is no news.
             let _ = registry.deregister(&mut SourceFd(&self.drained.as_raw_fd()));
-            self.nap = Some(now + NAP);
+            self.nap = Some(now + self.nap_length());
         } else if let Some(open) = self.open.iter_mut().find(|open| open.token() == token) {
             open.ready = true;
         }
@@ -155,7 +159,7 @@ impl Ports {
                 open.ready = true;
             }
         }
-        self.nap = any.then_some(now + NAP);
+        self.nap = any.then_some(now + self.nap_length());
         if any { Ok(()) } else { self.wait_for_drained(registry) }
     }
 
@@ -163,6 +167,11 @@ impl Ports {
     pub(crate) fn ready(&mut self) -> impl Iterator<Item = (RtpPort, &mut RtpSocket, &mut bool)> {
         let ready = self.open.iter_mut().filter(|open| open.ready);
         ready.map(|open| (open.port, &mut open.socket, &mut open.ready))
+    }
+
+    fn nap_length(&self) -> Duration {
+        let crowded = self.open.iter().any(|open| open.attention == Attention::Crowded);
+        if crowded { SHORT_NAP } else { NAP }
     }
 
     fn wait_for_drained(&self, registry: &Registry) -> io::Result<()> {
@@ -185,11 +194,11 @@ impl Ports {
         let open = OpenPort {
             port: wanted.port,
             socket: RtpSocket::new(socket)?,
-            heard: wanted.heard,
+            attention: wanted.attention,
             ready: true,
             groups: wanted.groups.clone(),
         };
-        let registry = if open.heard { registry } else { self.drained.registry() };
+        let registry = if open.attention == Attention::High { registry } else { self.drained.registry() };
         registry.register(&mut SourceFd(&open.socket.raw_fd()), open.token(), Interest::READABLE)?;
         info!(port = open.port.0, "Port opened");
         self.open.push(open);
@@ -204,14 +213,12 @@ impl Ports {
             open.groups.clone_from(&wanted.groups);
             self.joined = None;
         }
-        if open.heard == wanted.heard {
-            return Ok(());
-        }
-        let (from, to) = match wanted.heard {
-            true => (self.drained.registry(), registry),
-            false => (registry, self.drained.registry()),
+        let before = std::mem::replace(&mut open.attention, wanted.attention);
+        let (from, to) = match (before == Attention::High, wanted.attention == Attention::High) {
+            (false, true) => (self.drained.registry(), registry),
+            (true, false) => (registry, self.drained.registry()),
+            (true, true) | (false, false) => return Ok(()),
         };
-        open.heard = wanted.heard;
         open.ready = true;
         let (fd, token) = (open.socket.raw_fd(), open.token());
         let moved = from

@@ -1,30 +1,17 @@
-use yew::{AttrValue, Html, MouseEvent, Properties, component, html};
+use soundport_api::Source;
+use yew::{Callback, Html, html};
 
 use super::toggle::Toggle;
-use crate::hooks::SettingsHandle;
-use crate::rtc::{self, Report};
+use crate::desk::{Act, View};
+use crate::rtc;
 use crate::store::Settings;
 use crate::words;
 
-/// What to show.
-#[derive(Clone, PartialEq, Properties)]
-pub struct DetailsProps {
-    /// The source's title, for screen readers.
-    pub title: AttrValue,
-    /// Its format with all that is known of it.
-    pub format: Option<String>,
-    /// Its settings.
-    pub settings: SettingsHandle,
-    /// The last figures; none while not listening.
-    pub report: Option<Report>,
-}
-
 /// The choice of delay, and the figures of the connection, one click away.
-#[component]
-pub fn Details(props: &DetailsProps) -> Html {
-    let report = props.report.clone().unwrap_or_default();
+pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html {
+    let report = view.report.clone().unwrap_or_default();
     let figures = [
-        ("Format", props.format.clone()),
+        ("Format", source.format.map(words::whole_format)),
         ("Codec", report.codec),
         ("Bitrate", report.bits_per_sec.map(words::kilobits)),
         ("Packets lost", report.lost.map(words::percent)),
@@ -37,7 +24,7 @@ pub fn Details(props: &DetailsProps) -> Html {
     html! {
         <details class="details">
             <summary>{ "Details" }</summary>
-            { delay(props, report.delay_millis) }
+            { delay(source, view.settings, report.delay_millis, act) }
             <dl>
                 for (name, figure) in figures {
                     <div>
@@ -51,16 +38,15 @@ pub fn Details(props: &DetailsProps) -> Html {
 }
 
 /// The choice, with the measured delay beside it.
-fn delay(props: &DetailsProps, measured_millis: Option<f64>) -> Html {
-    let settings = props.settings.now();
+fn delay(source: &Source, settings: Settings, measured_millis: Option<f64>, act: &Callback<Act>) -> Html {
     let enabled = rtc::abilities().delay;
     let choice = |action, face: &'static str, robust| Toggle {
         action,
-        name: format!("{face}: {}", props.title).into(),
+        name: format!("{face}: {}", source.title),
         face: face.into(),
         pressed: settings.robust == robust,
         enabled,
-        onclick: props.settings.set.reform(move |_: MouseEvent| Settings { robust, ..settings }),
+        act: Act::Set(Settings { robust, ..settings }),
     };
     let measured = measured_millis.map(words::millis);
     let said = match (measured, enabled) {
@@ -70,8 +56,8 @@ fn delay(props: &DetailsProps, measured_millis: Option<f64>) -> Html {
     };
     html! {
         <div class="delay">
-            { choice("delay-low", "Low delay", false) }
-            { choice("delay-robust", "Robust", true) }
+            { choice("delay-low", "Low delay", false).draw(act) }
+            { choice("delay-robust", "Robust", true).draw(act) }
             <span>{ said }</span>
         </div>
     }

@@ -1,59 +1,54 @@
-use yew::{AttrValue, Callback, Html, InputEvent, MouseEvent, Properties, component, html};
+use wasm_bindgen::JsCast;
+use web_sys::HtmlInputElement;
+use yew::{AttrValue, Callback, Html, InputEvent, MouseEvent, html};
 
 use super::icons;
+use crate::desk::Desk;
 use crate::state::Link;
 
-/// What the header says.
-#[derive(Debug, Clone, PartialEq, Properties)]
-pub struct HeaderProps {
-    /// Whether the relay answers.
-    pub link: Link,
-    /// How many sources there are.
-    pub sources: usize,
-    /// How many of them are shown.
-    pub shown: usize,
-    /// How many are listened to.
-    pub playing: usize,
-    /// Whether one source is shown alone.
-    pub alone: bool,
-    /// What was typed to find a source; none where there are few.
-    pub typed: Option<AttrValue>,
-    /// Told what is typed.
-    pub find: Callback<InputEvent>,
-    /// Stops everything.
-    pub stop_all: Callback<MouseEvent>,
-}
-
 /// The name, the way to find a source, and how things stand.
-#[component]
-pub fn Header(props: &HeaderProps) -> Html {
-    let standing = match (props.link, props.sources) {
+pub(super) fn header(desk: &Desk, shown: usize) -> Html {
+    let roster = desk.roster();
+    let alone = desk.route().is_some();
+    let standing = match (roster.link, roster.sources.len()) {
         (Link::Looking, _) => "Looking for the relay".to_owned(),
         (Link::Down | Link::Strange, _) => "No relay".to_owned(),
+        (Link::Up, _) if alone => String::new(),
         (Link::Up, 0) => "No sources".to_owned(),
         (Link::Up, 1) => "1 source".to_owned(),
-        (Link::Up, sources) if props.shown == sources || props.alone => format!("{sources} sources"),
-        (Link::Up, sources) => format!("{} of {sources} match", props.shown),
+        (Link::Up, sources) if shown == sources => format!("{sources} sources"),
+        (Link::Up, sources) => format!("{shown} of {sources} match"),
     };
     html! {
         <header class="top">
             <h1>{ icons::mark() }{ "Soundport" }</h1>
-            if props.alone {
+            if alone {
                 <a class="button" data-action="all" href="#/">{ "All sources" }</a>
-            } else if let Some(typed) = &props.typed {
-                <input
-                    type="search"
-                    data-action="filter"
-                    aria-label="Find a source"
-                    placeholder="Find a source"
-                    value={typed}
-                    oninput={&props.find}
-                />
+            } else if let Some(typed) = desk.typed() {
+                { field(typed, desk.callback(find)) }
             }
-            if props.playing > 1 {
-                <button type="button" class="button" data-action="stop-all" onclick={&props.stop_all}>{ "Stop all" }</button>
+            if desk.mix().count() > 1 {
+                <button type="button" class="button" data-action="stop-all" onclick={desk.callback(|desk, _: MouseEvent| desk.turn_all(false))}>{ "Stop all" }</button>
             }
             <p class="standing" role="status">{ standing }</p>
         </header>
     }
+}
+
+fn field(typed: AttrValue, oninput: Callback<InputEvent>) -> Html {
+    html! {
+        <input
+            type="search"
+            data-action="filter"
+            aria-label="Find a source"
+            placeholder="Find a source"
+            value={typed}
+            {oninput}
+        />
+    }
+}
+
+fn find(desk: &Desk, event: InputEvent) {
+    let field = event.target().and_then(|field| field.dyn_into::<HtmlInputElement>().ok());
+    desk.find(field.map(|field| field.value()).unwrap_or_default());
 }

@@ -3,16 +3,21 @@ use std::rc::{Rc, Weak};
 
 use gloo_render::{AnimationFrame, request_animation_frame};
 use web_sys::HtmlElement;
-use yew::{AttrValue, Callback, Html, NodeRef, Properties, component, html, use_effect_with, use_node_ref};
+use yew::{AttrValue, Callback, Html, NodeRef, Properties, component, html, use_effect_with, use_memo};
 
-use crate::hooks::{Board, OpenOutput, Posted};
-use crate::rtc::{Ballistics, Shown, share_of_scale};
+use crate::desk::{LevelBoard, OpenOutput, Posted};
+use crate::rtc::{Ballistics, Shown};
 
 /// For those who asked their system for less motion, the picture changes this seldom.
 const CALM_MILLIS: f64 = 250.0;
 
-/// Where the scale's marks stand, in dBFS.
-const MARKS_DB: [i8; 5] = [-48, -36, -24, -12, 0];
+/// What a meter is made of: it never changes, only its levels do. The scale's marks are those of -48 to 0 dBFS.
+const PARTS: &str = "<div class='channel'><span>L</span><div class='track left'><i class='bar'></i><i class='peak'></i></div></div>\
+    <div class='channel'><span>R</span><div class='track right'><i class='bar'></i><i class='peak'></i></div></div>\
+    <div class='scale'><span>−48</span><span>−36</span><span>−24</span><span>−12</span><span>0</span></div>";
+
+/// How a channel's bar and peak are called in the style sheet.
+const PROPERTIES: [[&str; 2]; 2] = [["--left", "--left-peak"], ["--right", "--right-peak"]];
 
 /// What is measured.
 #[derive(Clone, PartialEq, Properties)]
@@ -22,18 +27,19 @@ pub struct MeterProps {
     /// The way to the loudspeaker; none while not listening.
     pub output: Option<OpenOutput>,
     /// Where levels come from while not listening.
-    pub levels: Board<[f32; 2]>,
+    pub levels: LevelBoard,
 }
 
 /// The level of both channels: seen, not read out, since its state stands in words beside it.
 #[component]
 pub fn Meter(props: &MeterProps) -> Html {
-    let (left, right) = (use_node_ref(), use_node_ref());
+    let meter = use_memo((), |()| NodeRef::default());
+    let meter = (*meter).clone();
     use_effect_with((props.output.clone(), props.levels.clone(), props.source.clone()), {
-        let bars = [left.clone(), right.clone()];
+        let meter = meter.clone();
         move |(output, levels, source)| {
             let picture =
-                Picture { bars, channels: Default::default(), drawn_at: None, calm: calm_is_wanted() };
+                Picture { meter, channels: Default::default(), drawn_at: None, calm: calm_is_wanted() };
             let moving = match output {
                 Some(output) => Shows::Heard(Moving::start(output.clone(), picture.clone())),
                 None => Shows::Told(levels.post(source.clone(), picture.clone().told())),
@@ -45,26 +51,14 @@ pub fn Meter(props: &MeterProps) -> Html {
         }
     });
     html! {
-        <div class={if props.output.is_some() { "meter" } else { "meter told" }} aria-hidden="true">
-            { channel("L", left) }
-            { channel("R", right) }
-            <div class="scale">
-                for mark in MARKS_DB {
-                    <span style={format!("--at: {}", permille(share_of_scale(mark.into())))}>{ mark.to_string().replace('-', "−") }</span>
-                }
-            </div>
-        </div>
+        <div class="meter" aria-hidden="true" ref={meter}>{ Html::from_html_unchecked(AttrValue::Static(PARTS)) }</div>
     }
-}
-
-fn channel(name: &'static str, track: NodeRef) -> Html {
-    html! { <div class="channel"><span>{ name }</span><div class="track" ref={track}><i class="bar" /><i class="peak" /></div></div> }
 }
 
 /// Where the levels come from, until dropped.
 enum Shows {
     Heard(#[expect(dead_code, reason = "draws until dropped")] Moving),
-    Told(#[expect(dead_code, reason = "is told until dropped")] Posted<[f32; 2]>),
+    Told(#[expect(dead_code, reason = "is told until dropped")] Posted),
 }
 
 /// Draws picture after picture until dropped.
@@ -74,7 +68,7 @@ struct Moving {
 
 #[derive(Clone)]
 struct Picture {
-    bars: [NodeRef; 2],
+    meter: NodeRef,
     channels: [Ballistics; 2],
     drawn_at: Option<f64>,
     calm: bool,
@@ -123,17 +117,18 @@ impl Picture {
     }
 
     fn clear(&self) {
-        for channel in 0..self.bars.len() {
+        for channel in 0..PROPERTIES.len() {
             self.show(channel, Shown { bar: 0.0, peak: 0.0 });
         }
     }
 
     fn show(&self, channel: usize, shown: Shown) {
-        let Some(track) = self.bars[channel].cast::<HtmlElement>() else { return };
-        let style = track.style();
-        // Custom properties take any text.
-        let _ = style.set_property("--bar", &permille(shown.bar));
-        let _ = style.set_property("--peak", &permille(shown.peak));
+        let Some(meter) = self.meter.cast::<HtmlElement>() else { return };
+        let style = meter.style();
+        for (property, share) in PROPERTIES[channel].into_iter().zip([shown.bar, shown.peak]) {
+            // Custom properties take any text.
+            let _ = style.set_property(property, &permille(share));
+        }
     }
 }
 

@@ -1,84 +1,68 @@
-use std::rc::Rc;
+use yew::{Html, MouseEvent, html};
 
-use yew::{AttrValue, Callback, Html, MouseEvent, Properties, component, html};
-
-use super::CopyLine;
+use super::copy_line::copy_line;
+use crate::desk::Desk;
 use crate::relay::{Base, pulse_command};
 use crate::rtc;
 use crate::state::Link;
 
-/// What there is to say above the cards.
-#[derive(Clone, PartialEq, Properties)]
-pub struct NoticeProps {
-    /// Whether the relay answers.
-    pub link: Link,
-    /// Where the relay is.
-    pub base: Rc<Base>,
-    /// Whether there is no source.
-    pub empty: bool,
-    /// Whether there is no card to show.
-    pub nothing_shown: bool,
-    /// The source that is to be shown alone.
-    pub route: Option<AttrValue>,
-    /// What is wrong with the relay, in its own words.
-    pub trouble: Option<AttrValue>,
-    /// Whether something that played waits for a click.
-    pub asks: bool,
-    /// Lets it play again.
-    pub resume: Callback<MouseEvent>,
-}
-
-/// Says what to do: when there is no relay or no source, and when the browser stands in the way.
-#[component]
-pub fn Notice(props: &NoticeProps) -> Html {
-    let base = &*props.base;
-    html! {
-        <>
-            if !rtc::abilities().webrtc {
-                { quiet("no-webrtc", "This browser has no WebRTC, so it cannot play. Open this page in another, or switch WebRTC on.".into()) }
-            }
-            if props.asks { { resume(&props.resume) } }
-            if let Some(trouble) = &props.trouble { { quiet("trouble", trouble.clone()) } }
-            { main_notice(props, base) }
-            if is_insecure() {
-                { quiet("insecure", "Listening works here. Speaking into a container needs https.".into()) }
-            }
-        </>
+/// Says what to do: when there is no relay or no card to show, and when the browser stands in the way.
+pub(super) fn notices(desk: &Desk, nothing_shown: bool) -> Html {
+    let mut notices = vec![];
+    if !rtc::abilities().webrtc {
+        notices.push(quiet(
+            "no-webrtc",
+            "This browser has no WebRTC, so it cannot play. Open this page in another, or switch WebRTC on.",
+        ));
     }
-}
-
-fn main_notice(props: &NoticeProps, base: &Base) -> Html {
-    match (props.link, &props.route) {
-        (Link::Looking, _) => Html::default(),
-        (Link::Down, _) => no_relay(base, props.empty),
-        (Link::Strange, _) => strange(base),
-        (Link::Up, Some(id)) if props.nothing_shown => quiet(
-            "unknown-source",
-            format!("No source is called {id} yet. It appears here when it does.").into(),
-        ),
-        (Link::Up, None) if props.empty => no_source(base),
-        (Link::Up, None) if props.nothing_shown => {
-            quiet("no-match", "No source is called so. Type less of its name.".into())
+    if desk.asks() {
+        notices.push(resume(desk));
+    }
+    let roster = desk.roster();
+    if let Some(trouble) = &roster.trouble {
+        notices.push(quiet("trouble", trouble));
+    }
+    let (base, empty) = (desk.base(), roster.sources.is_empty());
+    match (roster.link, desk.route()) {
+        (Link::Down, _) => notices.push(no_relay(base, empty)),
+        (Link::Strange, _) => notices.push(strange(base)),
+        (Link::Up, Some(id)) if nothing_shown => {
+            notices.push(quiet(
+                "unknown-source",
+                &format!("No source is called {id} yet. It appears here when it does."),
+            ));
         }
-        (Link::Up, _) => Html::default(),
+        (Link::Up, None) if empty => notices.push(no_source(desk)),
+        (Link::Up, None) if nothing_shown => {
+            notices.push(quiet("no-match", "No source is called so. Type less of its name."));
+        }
+        (Link::Up | Link::Looking, _) => {}
     }
+    if is_insecure() {
+        notices.push(quiet(
+            "insecure",
+            "Listening works here. Speaking into a container will need this page over https.",
+        ));
+    }
+    notices.into_iter().collect()
 }
 
 /// One sentence, quietly.
-fn quiet(name: &'static str, sentence: AttrValue) -> Html {
+fn quiet(name: &'static str, sentence: &str) -> Html {
     html! { <p class="notice quiet" role="status" data-notice={name}>{ sentence }</p> }
 }
 
 fn loud(name: &'static str, alone: bool, title: &'static str, body: Html) -> Html {
     html! {
-        <section class={if alone { "notice alone" } else { "notice" }} role="status" data-notice={name}>
+        <section class="notice" role="status" data-notice={name} data-alone={alone.then_some("")}>
             <h2>{ title }</h2>
             { body }
         </section>
     }
 }
 
-fn resume(onclick: &Callback<MouseEvent>) -> Html {
+fn resume(desk: &Desk) -> Html {
+    let onclick = desk.callback(|desk, _: MouseEvent| desk.resume());
     html! {
         <section class="notice quiet" role="status" data-notice="resume">
             <p>{ "The browser waits for a click before it plays again." }</p>
@@ -113,11 +97,11 @@ fn strange(base: &Base) -> Html {
     loud("no-relay", true, "This is not a relay", body)
 }
 
-fn no_source(base: &Base) -> Html {
+fn no_source(desk: &Desk) -> Html {
     let body = html! {
         <>
             <p>{ "Send the sound of a container here. In the container, with PulseAudio, type:" }</p>
-            <CopyLine line={pulse_command(&base.host())} />
+            { copy_line(desk, pulse_command(&desk.base().host())) }
             <p class="aside">
                 { "The address is this relay’s as the container sees it, under Docker often " }<code>{ "172.17.0.1" }</code>
                 { ". To hear something right away, start the relay with " }<code>{ "--demo" }</code>{ "." }

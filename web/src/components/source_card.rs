@@ -1,84 +1,116 @@
-use std::rc::Rc;
-
 use soundport_api::Source;
-use yew::{AttrValue, Html, Properties, component, html, use_effect_with, use_memo};
+use yew::{Callback, Html, MouseEvent, Properties, component, html};
 
-use super::CardFace;
-use crate::hooks::{Board, Conditions, DeskHandle, use_listening, use_settings};
-use crate::relay::Base;
-use crate::state::{Move, Phase, Player};
+use super::{Meter, controls, details, icons};
+use crate::desk::{Act, LevelBoard, View};
+use crate::state::Phase;
+use crate::words;
 
-/// One source, and where to hear it.
+/// Everything a card shows.
 #[derive(Clone, PartialEq, Properties)]
 pub struct SourceCardProps {
-    /// The source, as the relay named it last.
+    /// The source.
     pub source: Source,
-    /// Where the relay is.
-    pub base: Rc<Base>,
-    /// Whether the relay answers.
-    pub reached: bool,
-    /// The relay's run.
-    pub instance: Option<AttrValue>,
-    /// What plays on this page.
-    pub desk: DeskHandle,
-    /// Where levels come from while it is not listened to.
-    pub levels: Board<[f32; 2]>,
+    /// How its listening stands.
+    pub view: View,
+    /// Where levels come from while not listening.
+    pub levels: LevelBoard,
+    /// Told what the user does.
+    pub act: Callback<Act>,
 }
 
-/// A source that can be listened to.
+/// One source, and where to hear it: every part has its place in every state, so that nothing jumps.
 #[component]
 pub fn SourceCard(props: &SourceCardProps) -> Html {
-    let (source, desk) = (&props.source, &props.desk);
-    let id = use_memo(source.id.clone(), |id| AttrValue::from(id.clone()));
-    let settings = use_settings(&id);
-    let hushed = desk.now().is_hushed(&id);
-    let gain = if hushed { 0.0 } else { settings.now().gain() };
-    let conditions = Conditions {
-        source: props.reached.then_some(source.state),
-        instance: props.instance.clone(),
-        gain,
-        robust: settings.now().robust,
-    };
-    let listening = use_listening(&props.base, &id, conditions);
-    let on = listening.is_on();
-    let heard = *listening.phase() == Phase::Listening && gain > 0.0;
-    let player = Player { id: (*id).clone(), title: source.title.clone().into(), heard };
-    use_effect_with((on, player), {
-        let desk = desk.clone();
-        move |(on, player)| {
-            desk.tell(if *on { Move::Plays(player.clone()) } else { Move::Ends(player.id.clone()) })
-        }
-    });
-    use_effect_with((listening.listen.clone(), desk.now().resumes(&id)), {
-        let (id, desk, stop) = ((*id).clone(), desk.clone(), listening.stop.clone());
-        move |(listen, resumes)| {
-            if *resumes {
-                listen.emit(());
-            }
-            let listen = listen.clone();
-            let turn = move |on| if on { listen.emit(()) } else { stop.emit(()) };
-            let posted = desk.turns.post(id, turn.into());
-            move || drop(posted)
-        }
-    });
-    use_effect_with((), {
-        let (id, desk) = ((*id).clone(), desk.clone());
-        move |()| move || desk.tell(Move::Ends(id))
-    });
+    let source = &props.source;
+    let heading = format!("source-{}", source.id);
+    let view = &props.view;
     html! {
-        <CardFace
-            source={source.clone()}
-            phase={listening.phase().clone()}
-            {on}
-            {settings}
-            {hushed}
-            solo={desk.now().is_solo(&id)}
-            output={listening.output()}
-            report={listening.report()}
-            levels={props.levels.clone()}
-            turn_solo={desk.solo(&id)}
-            listen={listening.listen.clone()}
-            stop={listening.stop}
-        />
+        <article
+            class="card"
+            data-muted={is_muted(props).then_some("")}
+            data-source={source.id.clone()}
+            data-state={words::phase_name(&props.view.phase)}
+            data-source-state={words::source_state_name(source.state)}
+            aria-labelledby={heading.clone()}
+        >
+            <div class="head">
+                <div class="name">
+                    <h2 id={heading}><a href={way_to(&source.id)}>{ &source.title }</a></h2>
+                    { standing(props) }
+                </div>
+                { button(props) }
+            </div>
+            <p class="note">{ small_print(props) }</p>
+            <Meter source={source.id.clone()} output={view.output.clone()} levels={props.levels.clone()} />
+            { controls::controls(&source.title, view, &props.act) }
+            { details::details(source, view, &props.act) }
+        </article>
+    }
+}
+
+/// The address of the page that shows one source alone.
+fn way_to(id: &str) -> String {
+    format!("#/{}", String::from(js_sys::encode_uri_component(id)))
+}
+
+/// The state in words and by shape.
+fn standing(props: &SourceCardProps) -> Html {
+    let shape = match &props.view.phase {
+        Phase::Ready => icons::source_state(props.source.state),
+        Phase::Connecting | Phase::Reconnecting(_) => icons::under_way(),
+        Phase::Listening if is_muted(props) => icons::silent(),
+        Phase::Listening => icons::hearing(),
+        Phase::Silent(_) => icons::silent(),
+        Phase::Failed(_) => icons::trouble(),
+    };
+    let word = match words::phase(&props.view.phase) {
+        Some(_) if props.view.phase == Phase::Listening && props.view.hushed => "Muted by solo",
+        Some(_) if props.view.phase == Phase::Listening && is_muted(props) => "Muted",
+        Some(word) => word,
+        None => words::source_state(props.source.state),
+    };
+    html! { <p class="word" role="status">{ shape }{ word }</p> }
+}
+
+/// Whether nothing can be heard, also because the slider stands at the bottom.
+fn is_muted(props: &SourceCardProps) -> bool {
+    props.view.hushed || props.view.settings.gain() == 0.0
+}
+
+/// The format, what the state means, and what to do. A failure needs the room alone.
+fn small_print(props: &SourceCardProps) -> String {
+    let (source, phase) = (&props.source, &props.view.phase);
+    let note = match (phase, &source.trouble) {
+        (Phase::Failed(_), _) => return words::phase_note(phase),
+        (_, Some(trouble)) => trouble.clone(),
+        (Phase::Ready, None) => words::source_note(source.state).to_owned(),
+        (_, None) => words::phase_note(phase),
+    };
+    match source.format.map(words::format) {
+        Some(format) if note.is_empty() => format,
+        Some(format) => format!("{format}. {note}"),
+        None => note,
+    }
+}
+
+/// One button at one place, so that it keeps the focus when it changes its meaning.
+fn button(props: &SourceCardProps) -> Html {
+    let on = props.view.on;
+    let (action, label, picture, act) = match (on, &props.view.phase) {
+        (true, _) => ("stop", "Stop", icons::stop(), Act::Stop),
+        (false, Phase::Failed(_)) => ("listen", "Try again", icons::play(), Act::Listen),
+        (false, _) => ("listen", "Listen", icons::play(), Act::Listen),
+    };
+    html! {
+        <button
+            type="button"
+            class="button main"
+            data-action={action}
+            aria-label={format!("{label}: {}", props.source.title)}
+            onclick={props.act.reform(move |_: MouseEvent| act)}
+        >
+            { picture }<span>{ label }</span>
+        </button>
     }
 }

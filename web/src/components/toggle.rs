@@ -1,11 +1,13 @@
-use yew::{AttrValue, Callback, Html, MouseEvent, html};
+use yew::{Callback, Html, MouseEvent, html};
+
+use crate::desk::Act;
 
 /// A button that is pressed or not.
 pub(super) struct Toggle {
     /// Its `data-action`.
     pub(super) action: &'static str,
     /// Its name for screen readers.
-    pub(super) name: AttrValue,
+    pub(super) name: String,
     /// What is on it.
     pub(super) face: Html,
     /// Whether it is pressed.
@@ -13,22 +15,23 @@ pub(super) struct Toggle {
     /// Whether it can be pressed now.
     pub(super) enabled: bool,
     /// What it does.
-    pub(super) onclick: Callback<MouseEvent>,
+    pub(super) act: Act,
 }
 
-impl From<Toggle> for Html {
-    fn from(toggle: Toggle) -> Self {
+impl Toggle {
+    pub(super) fn draw(self, act: &Callback<Act>) -> Html {
+        let asked = self.act;
         html! {
             <button
                 type="button"
                 class="button toggle"
-                data-action={toggle.action}
-                aria-label={toggle.name}
-                aria-pressed={if toggle.pressed { "true" } else { "false" }}
-                disabled={!toggle.enabled}
-                onclick={toggle.onclick}
+                data-action={self.action}
+                aria-label={self.name}
+                aria-pressed={if self.pressed { "true" } else { "false" }}
+                disabled={!self.enabled}
+                onclick={act.reform(move |_: MouseEvent| asked)}
             >
-                { toggle.face }
+                { self.face }
             </button>
         }
     }

@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use js_sys::Uint8Array;
-use soundport_api::{Gone, Relay, Source, event_name};
+use soundport_api::{Relay, Source, event_name};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, ReadableStreamDefaultReader, Response};
 
+use super::http;
+use super::json::{self, Texts};
 use super::sse::{Message, Parser};
-use super::{http, json};
 use crate::js::Chunk;
 
 /// What comes of a stream.
@@ -104,10 +105,13 @@ async fn read(response: &Response, tell: &dyn Fn(Told)) -> Result<(), JsValue> {
 fn told(message: Message) -> Option<Told> {
     let data = &message.data;
     Some(match message.name.as_str() {
-        event_name::RELAY => Told::Relay(json::from_text(data)?),
+        event_name::RELAY => {
+            let relay = Texts::from_text(data)?;
+            Told::Relay(Relay { instance: relay.get("instance")?, trouble: relay.get("trouble") })
+        }
         event_name::SOURCES => Told::Sources(json::from_text(data)?),
         event_name::SOURCE => Told::Source(json::from_text(data)?),
-        event_name::GONE => Told::Gone(json::from_text::<Gone>(data)?.id),
+        event_name::GONE => Told::Gone(Texts::from_text(data)?.get("id")?),
         event_name::LEVELS => Told::Levels(json::levels(data)?),
         _ => return None,
     })

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use js_sys::{Array, Object};
+use js_sys::{Array, Object, Reflect};
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
@@ -25,6 +25,21 @@ pub(crate) fn levels(text: &str) -> Option<Vec<(String, [f32; 2])>> {
         Some((id.0.as_string()?, [side(&sides, 0), side(&sides, 1)]))
     };
     levels.is_object().then(|| entries(&levels).filter_map(level).collect())
+}
+
+/// An object's fields that are texts, for objects that hold little else.
+pub(crate) struct Texts(JsValue);
+
+impl Texts {
+    /// Reads a text as a JSON object; none where it is not.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        js_sys::JSON::parse(text).ok().filter(JsValue::is_object).map(Self)
+    }
+
+    /// The field's text, where it has one.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        Reflect::get(&self.0, &name.into()).ok()?.as_string()
+    }
 }
 
 /// Not the shape that was asked for.

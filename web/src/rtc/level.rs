@@ -48,7 +48,7 @@ impl Ballistics {
 }
 
 /// Where a level in dBFS stands on the scale, 0..1.
-pub fn share_of_scale(level_db: f32) -> f32 {
+fn share_of_scale(level_db: f32) -> f32 {
     (1.0 - level_db / FLOOR_DB).clamp(0.0, 1.0)
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use gloo_timers::callback::Interval;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::RtcPeerConnectionState;
-use yew::{AttrValue, Callback};
+use yew::Callback;
 
 use super::output::Output;
 use super::peer::Peer;
@@ -46,8 +46,6 @@ pub struct Wishes {
     pub stopped: Cell<bool>,
     /// Whether a steady sound is worth a longer delay.
     pub robust: Cell<bool>,
-    /// The relay's run that the page knows of.
-    pub instance: RefCell<Option<AttrValue>>,
     /// Whether the relay may have forgotten the session: it is asked once.
     pub doubted: Cell<bool>,
 }

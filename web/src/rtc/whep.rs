@@ -1,10 +1,9 @@
 //! A session asked for over HTTP (WHEP, draft-ietf-wish-whep).
 
-use soundport_api::Problem;
 use web_sys::Url;
 
 use crate::relay::http::{self, Answer, NoAnswer, Pending};
-use crate::relay::json;
+use crate::relay::json::Texts;
 use crate::state::Refusal;
 
 /// A relay that has not answered by now will not.
@@ -56,8 +55,9 @@ pub(super) fn end(session_url: &str) -> impl Future<Output = ()> + use<> {
 
 fn refusal(answer: &Answer) -> Refusal {
     let retry_after_secs = answer.header("Retry-After").and_then(|secs| secs.trim().parse().ok());
-    match (json::from_text::<Problem>(&answer.body), answer.status) {
-        (Some(problem), code) => Refusal::Status { code, retry_after_secs, detail: problem.detail },
+    let problem = Texts::from_text(&answer.body).and_then(|problem| problem.get("detail"));
+    match (problem, answer.status) {
+        (Some(detail), code) => Refusal::Status { code, retry_after_secs, detail },
         // The relay explains itself: this is a proxy, and the relay is down.
         (None, 500..) => Refusal::Unreachable,
         (None, code) => Refusal::Status { code, retry_after_secs, detail: format!("it answered {code}.") },

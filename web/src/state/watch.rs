@@ -167,10 +167,10 @@ mod tests {
         let stopped = Reading { source_stopped: true, packets: 400, ..OPEN };
         let found = watch(&mut ear, 500, 9_000, stopped, false);
         assert_eq!(found, [(500, Finding::Quiet(Quiet::SourceStopped))]);
-        let tail = watch(&mut ear, 9_000, 9_100, Reading { peak: 0.1, ..stopped }, false);
-        assert_eq!(tail, [(9_000, Finding::Sound)], "what is still heard is no silence");
-        watch(&mut ear, 9_100, 9_200, stopped, false);
-        assert_eq!(watch(&mut ear, 9_200, 9_400, OPEN, true), [], "its sound is on the way");
+        assert_eq!(watch(&mut ear, 9_000, 11_900, OPEN, true), [], "its sound is on the way");
+        watch(&mut ear, 11_900, 12_000, stopped, false);
+        let tail = watch(&mut ear, 12_000, 12_100, Reading { peak: 0.1, ..stopped }, false);
+        assert_eq!(tail, [(12_000, Finding::Sound)], "what is still heard is no silence");
     }
 
     #[test]

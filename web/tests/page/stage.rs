@@ -2,24 +2,52 @@
 
 use gloo_timers::future::TimeoutFuture;
 use soundport_api::{Encoding, Format, Found, Source, SourceState};
-use soundport_web::components::{App, CardFace};
-use soundport_web::hooks::use_volume;
+use soundport_web::components::{App, SourceCard};
+use soundport_web::desk::{LevelBoard, View};
 use soundport_web::state::Phase;
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, Element, HtmlElement, HtmlInputElement};
-use yew::{AttrValue, Callback, Html, Properties, component, html};
+use yew::Callback;
+
+use soundport_web::components::SourceCardProps;
 
 #[wasm_bindgen(inline_js = "
-    const relay = { list: '[]', status: 0, offers: [] };
-    export function play(list) { relay.list = list; relay.status = 0; relay.offers = []; }
+    const relay = { list: '[]', status: 0, streams: true, offers: [], asked: [], stream: null };
+    export function play(list) { Object.assign(relay, { list, status: 0, streams: true, offers: [], asked: [], stream: null }); }
     export function refuse(status) { relay.status = status; }
+    export function refuse_streams() { relay.streams = false; }
     export function offers() { return relay.offers; }
+    export function asked() { return relay.asked; }
     export function input(slider) { slider.dispatchEvent(new Event('input', { bubbles: true })); }
+    const write = (text) => relay.stream.enqueue(new TextEncoder().encode(text));
+    const event = (name, data) => 'event: ' + name + '\\ndata: ' + data + '\\n\\n';
+    // In two parts, as a network might cut it.
+    export function tell(name, data) { const text = event(name, data); write(text.slice(0, 9)); write(text.slice(9)); }
+    export function is_stream_open() { return relay.stream !== null; }
+    export function see(state) {
+        Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }
+    const now = Date.now;
+    export function sleep(millis) { Date.now = () => now() + millis; }
+    export function end_stream() { relay.stream.close(); }
+    const events = (signal) => new Response(new ReadableStream({
+        start(stream) {
+            relay.stream = stream;
+            signal.addEventListener('abort', () => {
+                if (relay.stream === stream) relay.stream = null;
+                try { stream.error(signal.reason); } catch { /* it had ended */ }
+            });
+            write(event('relay', '{\"instance\":\"one\",\"trouble\":null}') + event('sources', relay.list));
+        },
+    }), { headers: { 'content-type': 'text/event-stream' } });
     const others = window.fetch;
     window.fetch = async (url, options) => {
         const at = String(url);
         if (!at.includes('/api/') && !at.includes('/whep/')) return others.call(window, url, options);
+        relay.asked.push(at);
         if (relay.status < 0) throw new TypeError('nobody there');
+        if (at.includes('/api/events')) return relay.streams ? events(options.signal) : new Response('{}', { status: 503 });
         if (at.includes('/api/sources')) return new Response(relay.list);
         relay.offers.push(options.body);
         if (relay.status > 0) return new Response('{}', { status: relay.status });
@@ -29,7 +57,14 @@ use yew::{AttrValue, Callback, Html, Properties, component, html};
 extern "C" {
     fn play(list: &str);
     fn refuse(status: i32);
+    fn refuse_streams();
+    fn tell(name: &str, data: &str);
+    fn end_stream();
+    fn is_stream_open() -> bool;
+    fn see(state: &str);
+    fn sleep(millis: f64);
     fn offers() -> js_sys::Array;
+    fn asked() -> js_sys::Array;
     fn input(slider: &Element);
 }
 
@@ -54,9 +89,43 @@ pub(crate) fn source(id: &str, state: SourceState) -> Source {
     Source { id: id.into(), title, state, format, talk: false, listeners: 0, trouble: None }
 }
 
-/// Forgets every volume.
+/// Forgets every setting, what played, and which source the page shows alone.
 pub(crate) fn forget_everything() {
-    web_sys::window().unwrap().local_storage().unwrap().unwrap().clear().unwrap();
+    let window = web_sys::window().unwrap();
+    window.local_storage().unwrap().unwrap().clear().unwrap();
+    window.session_storage().unwrap().unwrap().clear().unwrap();
+    go_to("");
+}
+
+/// Remembers for this tab that it played these sources.
+pub(crate) fn has_played(ids: &str) {
+    web_sys::window()
+        .unwrap()
+        .session_storage()
+        .unwrap()
+        .unwrap()
+        .set_item("soundport.playing", ids)
+        .unwrap();
+}
+
+/// Changes what follows the hash in the page's address.
+pub(crate) fn go_to(hash: &str) {
+    web_sys::window().unwrap().location().set_hash(hash).unwrap();
+}
+
+/// Shows the tab, or hides it behind another.
+pub(crate) fn show_tab(shown: bool) {
+    see(if shown { "visible" } else { "hidden" });
+}
+
+/// Sets the clock ahead, as a machine finds it that slept.
+pub(crate) fn sleep_for(secs: f64) {
+    sleep(secs * 1_000.0);
+}
+
+/// The tab's title.
+pub(crate) fn tab_title() -> String {
+    document().title()
 }
 
 /// Something of the page, mounted; taken away when dropped.
@@ -69,8 +138,10 @@ impl Stage {
     /// One card as it looks in a state.
     pub(crate) async fn card(source: Source, phase: Phase) -> Self {
         let root = root();
-        let props = FaceProps { source, phase };
-        let handle = yew::Renderer::<Face>::with_root_and_props(root.clone(), props).render();
+        let on = !matches!(phase, Phase::Ready | Phase::Failed(_));
+        let view = View { phase, on, ..View::default() };
+        let props = SourceCardProps { source, view, levels: LevelBoard::default(), act: Callback::noop() };
+        let handle = yew::Renderer::<SourceCard>::with_root_and_props(root.clone(), props).render();
         let stage = Self { root, take_away: Some(Box::new(move || handle.destroy())) };
         until("the card", || stage.find(".card").is_some()).await;
         stage
@@ -83,9 +154,47 @@ impl Stage {
         let root = root();
         let handle = yew::Renderer::<App>::with_root(root.clone()).render();
         let stage = Self { root, take_away: Some(Box::new(move || handle.destroy())) };
-        let first = if ids.is_empty() { "[data-notice]" } else { ".card" };
-        until("the page", || stage.find(first).is_some()).await;
+        until("the page", || stage.find(".card, [data-notice]").is_some()).await;
         stage
+    }
+
+    /// From here on the relay has no stream of events for this page.
+    pub(crate) fn relay_refuses_streams(&self) {
+        refuse_streams();
+    }
+
+    /// The relay tells an event.
+    pub(crate) fn relay_tells(&self, name: &str, data: &impl serde::Serialize) {
+        tell(name, &serde_json::to_string(data).unwrap());
+    }
+
+    /// The relay's stream of events ends.
+    pub(crate) fn stream_ends(&self) {
+        end_stream();
+    }
+
+    /// Whether the page holds a stream of the relay's events.
+    pub(crate) fn has_stream(&self) -> bool {
+        is_stream_open()
+    }
+
+    /// How often the relay was asked for something whose address holds this.
+    pub(crate) fn times_asked(&self, part: &str) -> usize {
+        asked().iter().filter_map(|at| at.as_string()).filter(|at| at.contains(part)).count()
+    }
+
+    /// The ids of the cards, in their order.
+    pub(crate) fn cards(&self) -> Vec<String> {
+        let cards = self.root.query_selector_all(".card").unwrap();
+        let id = |index| cards.get(index)?.dyn_into::<Element>().ok()?.get_attribute("data-source");
+        (0..cards.length()).filter_map(id).collect()
+    }
+
+    /// Types into a field.
+    pub(crate) fn type_into(&self, selector: &str, text: &str) {
+        let field: HtmlInputElement = self.one(selector).dyn_into().unwrap();
+        field.set_value(text);
+        input(&field);
     }
 
     /// Takes the part away, and waits until it is.
@@ -145,13 +254,6 @@ impl Stage {
         document().active_element() == Some(self.one(selector))
     }
 
-    /// Moves a slider.
-    pub(crate) fn slide(&self, selector: &str, to: u8) {
-        let slider: HtmlInputElement = self.one(selector).dyn_into().unwrap();
-        slider.set_value(&to.to_string());
-        input(&slider);
-    }
-
     fn html(&self, selector: &str) -> HtmlElement {
         self.one(selector).dyn_into().unwrap()
     }
@@ -163,31 +265,6 @@ impl Drop for Stage {
             take_away();
         }
         self.root.remove();
-    }
-}
-
-#[derive(Clone, PartialEq, Properties)]
-struct FaceProps {
-    source: Source,
-    phase: Phase,
-}
-
-#[component]
-fn Face(props: &FaceProps) -> Html {
-    let volume = use_volume(&AttrValue::from(props.source.id.clone()));
-    let on = !matches!(props.phase, Phase::Ready | Phase::Failed(_));
-    let nothing = Callback::from(|()| ());
-    html! {
-        <CardFace
-            source={props.source.clone()}
-            phase={props.phase.clone()}
-            {on}
-            {volume}
-            output={None}
-            report={None}
-            listen={nothing.clone()}
-            stop={nothing}
-        />
     }
 }
 

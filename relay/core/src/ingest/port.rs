@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::Ingest;
+use super::{Ingest, TAKEN_OVER_AFTER};
 
 /// One of the relay's own UDP ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,33 +20,67 @@ pub struct WantedPort {
     pub port: RtpPort,
     /// The multicast groups to join there.
     pub groups: Vec<IpAddr>,
-    /// Whether somebody hears what comes there, so that it is to be read at once.
-    pub heard: bool,
+    /// How soon what comes there is to be read.
+    pub attention: Attention,
+}
+
+/// How soon what comes to a port is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attention {
+    /// Nobody hears it: every now and then.
+    Low,
+    /// Somebody hears one source there, among others that nobody hears: soon, but not packet by packet.
+    Crowded,
+    /// Somebody hears it: at once.
+    High,
+}
+
+/// A port that somebody hears is crowded with this many others, whose packets would wake the relay for nothing.
+const CROWD: usize = 4;
+
+/// What a port is used for.
+#[derive(Debug, Default)]
+struct Use {
+    groups: Vec<IpAddr>,
+    /// Sources there that somebody hears.
+    heard: usize,
+    /// Those that send and nobody hears.
+    unheard: usize,
 }
 
 impl Ingest {
     /// The ports that should be open, by number, the main one among them.
     pub fn ports(&self, now: Instant) -> impl Iterator<Item = WantedPort> {
         let main = self.config.port;
-        let mut wanted = BTreeMap::from([(main, (Vec::new(), false))]);
-        let mut want = |port: RtpPort, group: Option<IpAddr>, heard: bool| {
+        let mut wanted = BTreeMap::from([(main, Use::default())]);
+        let mut want = |port: RtpPort, group: Option<IpAddr>, heard: usize, unheard: usize| {
             if port != main && port.0 < FIRST_FREE {
                 return;
             }
-            let (groups, is_heard) = wanted.entry(port).or_default();
-            *is_heard |= heard;
-            if let Some(group) = group.filter(|group| !groups.contains(group)) {
-                groups.push(group);
+            let entry = wanted.entry(port).or_default();
+            entry.heard += heard;
+            entry.unheard += unheard;
+            if let Some(group) = group.filter(|group| !entry.groups.contains(group)) {
+                entry.groups.push(group);
             }
         };
         for source in &self.sources {
             let group = source.announced.as_ref().and_then(|heard| heard.announcement.group);
-            want(source.port(main, now), group, source.listeners > 0);
+            let heard = source.listeners > 0;
+            let sends = !source.silent_for(TAKEN_OVER_AFTER, now);
+            want(source.port(main, now), group, usize::from(heard), usize::from(!heard && sends));
         }
         for pending in &self.pending {
-            want(RtpPort(pending.announcement.port), pending.announcement.group, false);
+            want(RtpPort(pending.announcement.port), pending.announcement.group, 0, 0);
         }
-        wanted.into_iter().map(|(port, (groups, heard))| WantedPort { port, groups, heard })
+        wanted.into_iter().map(|(port, used)| {
+            let attention = match used {
+                Use { heard: 0, .. } => Attention::Low,
+                Use { unheard: CROWD.., .. } => Attention::Crowded,
+                Use { .. } => Attention::High,
+            };
+            WantedPort { port, groups: used.groups, attention }
+        })
     }
 
     /// Says what is wrong with a port, in words for people, or that nothing is.

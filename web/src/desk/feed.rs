@@ -6,6 +6,7 @@ use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::VisibilityState;
 
+use super::level_board::Levels;
 use crate::relay::{self, Base, ListError, Slot, Stream, Told};
 use crate::state::{Link, News, backoff_millis};
 
@@ -21,12 +22,9 @@ const DEAD_AFTER_MILLIS: f64 = 25_000.0;
 /// A relay that has not begun the stream by now does not answer.
 const BEGINS_WITHIN_MILLIS: f64 = 4_000.0;
 
-/// Levels by the source's id, largest sample magnitudes left and right.
-pub(super) type Levels = Vec<(String, [f32; 2])>;
-
 /// Follows what the relay tells while the page is seen: by its stream of events, or else by reading the list.
 pub(super) struct Feed {
-    base: Rc<Base>,
+    base: Base,
     own: Weak<Self>,
     news: Box<dyn Fn(News)>,
     levels: Box<dyn Fn(Levels)>,
@@ -60,7 +58,7 @@ pub(super) struct Following {
 impl Feed {
     /// Begins to follow.
     pub(super) fn follow(
-        base: Rc<Base>,
+        base: Base,
         news: impl Fn(News) + 'static,
         levels: impl Fn(Levels) + 'static,
     ) -> Following {

@@ -1,0 +1,274 @@
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use gloo_timers::callback::Timeout;
+use soundport_api::SourceState;
+use yew::{AttrValue, Callback, Reducible};
+
+use super::Desk;
+use crate::rtc::{self, Output, Report, Session, Ties, Wishes};
+use crate::state::{Attempt, Event, Failure, Listening, Phase};
+use crate::store::{self, Settings};
+
+/// What the next *Listen* needs is made ready this soon after the last sound stopped.
+const PREPARE_AFTER_STOP_MILLIS: u32 = 50;
+
+/// And this soon after another one began, so as not to hold it up.
+const PREPARE_AFTER_LISTEN_MILLIS: u32 = 1_500;
+
+/// One source's listening: does what [`Listening`] says should be done.
+pub(super) struct Player {
+    pub(super) id: AttrValue,
+    desk: Weak<Desk>,
+    state: RefCell<Rc<Listening>>,
+    settings: Cell<Settings>,
+    output: RefCell<Option<OpenOutput>>,
+    held: RefCell<Option<Held>>,
+    report: RefCell<Option<Report>>,
+    wishes: Rc<Wishes>,
+    instance: RefCell<Option<String>>,
+    live: Cell<bool>,
+    /// What its card asks for.
+    pub(super) act: Callback<Act>,
+}
+
+/// What the user does with a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Listens. Say so inside the user's click.
+    Listen,
+    /// Stops listening.
+    Stop,
+    /// Sets how it is heard.
+    Set(Settings),
+    /// Silences the others, or lets them be heard again.
+    Solo,
+}
+
+/// What a card shows of its source's listening.
+#[derive(Clone, PartialEq, Default)]
+pub struct View {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Whether there is something to stop.
+    pub on: bool,
+    /// How it is heard.
+    pub settings: Settings,
+    /// Whether another one's solo silences it.
+    pub hushed: bool,
+    /// Whether it silences the others.
+    pub solo: bool,
+    /// The way to the loudspeaker, while listening.
+    pub output: Option<OpenOutput>,
+    /// The last figures, while listening.
+    pub report: Option<Report>,
+}
+
+/// An output, equal only to itself.
+#[derive(Clone)]
+pub struct OpenOutput(pub Rc<Output>);
+
+impl PartialEq for OpenOutput {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// An attempt: first a wait, then a session.
+struct Held {
+    _wait: Option<Timeout>,
+    _session: Rc<RefCell<Option<Session>>>,
+}
+
+impl Player {
+    pub(super) fn new(id: &str, desk: Weak<Desk>) -> Rc<Self> {
+        Rc::new_cyclic(|own: &Weak<Self>| {
+            let own = own.clone();
+            let act = Callback::from(move |act| {
+                if let Some(own) = own.upgrade() {
+                    own.act(act);
+                }
+            });
+            Self {
+                id: id.to_owned().into(),
+                desk,
+                state: RefCell::default(),
+                settings: Cell::new(Settings::remembered(id)),
+                output: RefCell::default(),
+                held: RefCell::default(),
+                report: RefCell::default(),
+                wishes: Rc::default(),
+                instance: RefCell::default(),
+                live: Cell::new(false),
+                act,
+            }
+        })
+    }
+
+    /// What its card shows, but for what depends on others.
+    pub(super) fn view(&self) -> View {
+        let state = self.state.borrow();
+        View {
+            phase: state.phase.clone(),
+            on: state.is_on(),
+            settings: self.settings.get(),
+            output: self.output.borrow().clone(),
+            report: self.report.borrow().clone(),
+            ..View::default()
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.state.borrow().is_on()
+    }
+
+    /// Whether sound comes out, where no other one's solo silences it.
+    pub(super) fn is_heard(&self) -> bool {
+        self.state.borrow().phase == Phase::Listening && self.settings.get().gain() > 0.0
+    }
+
+    /// Listens, unless it does. Call it inside the user's click where the browser wants one.
+    pub(super) fn listen(self: &Rc<Self>) {
+        if self.is_on() {
+            return;
+        }
+        store::remember_playing(&self.id, true);
+        let opened = Output::open(0.0);
+        let failure = opened.as_ref().err().cloned();
+        self.output.replace(opened.ok().map(|opened| OpenOutput(Rc::new(opened))));
+        self.tell(Event::Listen);
+        if let Some(failure) = failure {
+            self.tell(Event::Failed(failure));
+        }
+    }
+
+    /// Stops, because the user says so.
+    pub(super) fn stop(self: &Rc<Self>) {
+        store::remember_playing(&self.id, false);
+        self.tell(Event::Stop);
+    }
+
+    /// Stops because the page goes away: what is loaded again goes on.
+    pub(super) fn leave(self: &Rc<Self>) {
+        self.tell(Event::Stop);
+    }
+
+    /// Takes what the relay says of the source, none while it does not answer, and which run of the relay says so.
+    pub(super) fn meet(self: &Rc<Self>, said: Option<SourceState>, instance: Option<&String>) {
+        self.wishes.stopped.set(said.is_some_and(|said| said != SourceState::Live));
+        if self.instance.borrow().as_ref() != instance {
+            self.instance.replace(instance.cloned());
+            self.wishes.doubted.set(true);
+        }
+        let live = said == Some(SourceState::Live);
+        if !self.live.replace(live) && live {
+            self.tell(Event::RelayAnswers);
+        }
+    }
+
+    /// Lets it be heard as it is set, or not at all.
+    pub(super) fn set_gain(&self, hushed: bool) {
+        if let Some(OpenOutput(output)) = &*self.output.borrow() {
+            output.set_gain(if hushed { 0.0 } else { self.settings.get().gain() });
+        }
+    }
+
+    fn act(self: &Rc<Self>, act: Act) {
+        match act {
+            Act::Listen => self.listen(),
+            Act::Stop => self.stop(),
+            Act::Set(settings) => {
+                settings.remember(&self.id);
+                self.wishes.robust.set(settings.robust);
+                self.settings.set(settings);
+                self.changed();
+            }
+            Act::Solo => {
+                if let Some(desk) = self.desk.upgrade() {
+                    desk.solo(&self.id);
+                }
+            }
+        }
+    }
+
+    /// Takes an event, and does what follows from it.
+    fn tell(self: &Rc<Self>, event: Event) {
+        let before = Rc::clone(&self.state.borrow());
+        let after = Rc::clone(&before).reduce(event);
+        if Rc::ptr_eq(&before, &after) {
+            return;
+        }
+        self.state.replace(Rc::clone(&after));
+        if after.attempt != before.attempt {
+            self.held.take();
+            self.report.take();
+            let held = after.attempt.and_then(|attempt| self.hold(attempt));
+            // It may have failed already.
+            if self.state.borrow().attempt == after.attempt {
+                self.held.replace(held);
+            }
+        }
+        if !self.is_on() {
+            self.output.take();
+            self.report.take();
+        }
+        if after.is_on() != before.is_on() {
+            let after_millis =
+                if after.is_on() { PREPARE_AFTER_LISTEN_MILLIS } else { PREPARE_AFTER_STOP_MILLIS };
+            Timeout::new(after_millis, rtc::prepare).forget();
+        }
+        self.changed();
+    }
+
+    fn changed(&self) {
+        if let Some(desk) = self.desk.upgrade() {
+            desk.changed();
+        }
+    }
+
+    fn hold(self: &Rc<Self>, attempt: Attempt) -> Option<Held> {
+        let output = self.output.borrow().clone()?;
+        self.wishes.robust.set(self.settings.get().robust);
+        let session = Rc::new(RefCell::new(None));
+        let (slot, own) = (Rc::clone(&session), Rc::downgrade(self));
+        let open = move || {
+            if let Some(own) = own.upgrade() {
+                let opened = own.open(output.0);
+                slot.replace(opened);
+            }
+        };
+        let wait = match attempt.delay_millis {
+            0 => {
+                open();
+                None
+            }
+            millis => Some(Timeout::new(millis, open)),
+        };
+        Some(Held { _wait: wait, _session: session })
+    }
+
+    fn open(self: &Rc<Self>, output: Rc<Output>) -> Option<Session> {
+        self.tell(Event::Begun);
+        let (hears, reports) = (Rc::downgrade(self), Rc::downgrade(self));
+        let ties = Ties {
+            on_event: Callback::from(move |event| {
+                if let Some(own) = hears.upgrade() {
+                    own.tell(event);
+                }
+            }),
+            on_report: Callback::from(move |report| {
+                if let Some(own) = reports.upgrade() {
+                    own.report.replace(Some(report));
+                    own.changed();
+                }
+            }),
+            wishes: Rc::clone(&self.wishes),
+        };
+        let endpoint = self.desk.upgrade()?.base().join(&format!("whep/{}", self.id));
+        let opened = match endpoint {
+            Some(endpoint) => Session::open(endpoint, output, ties),
+            None => Err(Failure::NoRelay),
+        };
+        opened.map_err(|failure| self.tell(Event::Failed(failure))).ok()
+    }
+}
