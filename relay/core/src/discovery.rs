@@ -7,6 +7,7 @@
 //! What is announced is only told here, and believed of nobody but the address it came from. Which source a stream
 //! belongs to, and which ports are opened for it, does not belong here.
 
+mod budget;
 mod counters;
 mod name;
 mod sap;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 pub use self::counters::DiscoveryCounters;
 
+use self::budget::Budget;
 use self::sap::{Packet, Rejected};
 use self::sdp::{Description, Unusable};
 use self::stream::Stream;
@@ -52,10 +54,12 @@ pub enum DiscoveryEvent {
 /// [`Discovery::poll_timeout`] says so.
 ///
 /// Anybody can send SAP, so everything is bounded: at most 256 streams are known, at most 32 of one address. A stream that
-/// is known is never given up for another one; whoever comes when there is no room is refused and counted.
+/// is known is never given up for another one; whoever comes when there is no room is refused and counted. News (what is
+/// new, changed or over) is told at a bounded rate, of each sender and in all.
 #[derive(Debug, Default)]
 pub struct Discovery {
     streams: Vec<Stream>,
+    budget: Budget,
     events: VecDeque<DiscoveryEvent>,
     counters: DiscoveryCounters,
 }
@@ -76,7 +80,7 @@ impl Discovery {
         };
         let text = String::from_utf8_lossy(packet.payload);
         if packet.goodbye {
-            return self.take_leave(from, packet.hash, &text);
+            return self.take_leave(from, packet.hash, &text, now);
         }
         match Description::parse(&text).and_then(|description| description.announcement(from)) {
             Ok(announcement) => {
@@ -125,7 +129,7 @@ impl Discovery {
     /// Takes for announced what was so before a restart. It expires like any other, unless its sender repeats itself.
     pub fn restore(&mut self, announcement: Announcement, now: Instant) {
         if self.streams.iter().all(|stream| stream.key() != announcement.key) {
-            self.welcome(Stream::new(announcement, None, 0, now));
+            self.welcome(Stream::new(announcement, None, 0, now), now);
         }
     }
 
@@ -146,8 +150,12 @@ impl Discovery {
     /// Takes an announcement: of a stream that is known, or of a new one.
     fn take(&mut self, heard: Stream, now: Instant) {
         let Some(index) = self.streams.iter().position(|stream| stream.key() == heard.key()) else {
-            return self.welcome(heard);
+            return self.welcome(heard, now);
         };
+        let is_news = self.streams[index].announcement != heard.announcement || self.streams[index].lapsed;
+        if is_news && !self.may_tell(heard.key().sender, now) {
+            return;
+        }
         let stream = &mut self.streams[index];
         let (changed, worth_telling) = stream.hear_again(heard, now);
         let announcement = worth_telling.then(|| stream.announcement.clone());
@@ -161,7 +169,10 @@ impl Discovery {
         }
     }
 
-    fn welcome(&mut self, stream: Stream) {
+    fn welcome(&mut self, stream: Stream, now: Instant) {
+        if !self.may_tell(stream.key().sender, now) {
+            return;
+        }
         if !self.make_room(stream.key().sender) {
             self.counters.refused += 1;
             tracing::trace!(from = %stream.key().sender, "no room for another announcement");
@@ -182,6 +193,13 @@ impl Discovery {
         self.tell(DiscoveryEvent::Announced(announcement));
     }
 
+    /// Whether a sender may tell something new; what it may not is refused, and told by a repeat later on.
+    fn may_tell(&mut self, sender: IpAddr, now: Instant) -> bool {
+        let may = self.budget.spend(sender, now);
+        self.counters.refused += u64::from(!may);
+        may
+    }
+
     /// Whether there is room for another stream of `sender`. Only what has expired makes way.
     fn make_room(&mut self, sender: IpAddr) -> bool {
         let own = self.streams.iter().filter(|stream| stream.key().sender == sender).count();
@@ -198,12 +216,15 @@ impl Discovery {
     }
 
     /// Takes a goodbye. It counts only from the address that announced.
-    fn take_leave(&mut self, from: IpAddr, hash: u16, text: &str) {
+    fn take_leave(&mut self, from: IpAddr, hash: u16, text: &str, now: Instant) {
         let Some(index) = self.leaving(from, hash, text) else {
             self.counters.unmatched_goodbyes += 1;
             tracing::trace!(%from, "goodbye of nobody known");
             return;
         };
+        if !self.may_tell(from, now) {
+            return;
+        }
         let key = self.streams.swap_remove(index).key();
         self.counters.goodbyes += 1;
         tracing::trace!(%from, "goodbye");

@@ -50,8 +50,8 @@ use self::source::{Origin, Source};
 use crate::frame::{OpusFrame, SourceId};
 use crate::rtp::{Packet, Rejected};
 
-/// How many sources there may be.
-const MAX_SOURCES: usize = 256;
+/// How many sources there may be: as many as may be announced, and as many again.
+const MAX_SOURCES: usize = 512;
 
 /// Frames that wait to be fetched: all sources may end their sound at once.
 const MAX_FRAMES: usize = 4096;
@@ -154,15 +154,16 @@ impl Ingest {
         self.sources.iter().filter_map(Source::poll_timeout).chain(pending).min()
     }
 
-    /// Says how many listen to a source. While nobody does, nothing is encoded.
-    pub fn set_listeners(&mut self, source: &SourceId, listeners: u32) {
+    /// Says how many listen to a source. While nobody does, nothing is encoded. False if there is no such source.
+    pub fn set_listeners(&mut self, source: &SourceId, listeners: u32) -> bool {
         let Some(source) = self.sources.iter_mut().find(|known| known.id == *source) else {
-            return;
+            return false;
         };
         if source.listeners != listeners {
             source.set_listeners(listeners);
             self.revision += 1;
         }
+        true
     }
 
     /// Says whose levels are watched, now or when they come: only theirs are measured.
@@ -211,8 +212,7 @@ impl Ingest {
             return true;
         }
         let quiet = self.sources.iter().enumerate().filter(|(_, source)| source.may_be_evicted(now));
-        let Some((index, _)) = quiet.min_by_key(|(_, source)| (source.announced.is_some(), source.heard))
-        else {
+        let Some((index, _)) = quiet.min_by_key(|(_, source)| source.heard) else {
             self.counters.refused += 1;
             return false;
         };

@@ -183,6 +183,25 @@ fn one_address_cannot_take_all_the_room() {
 }
 
 #[test]
+fn news_that_comes_too_fast_is_refused_and_told_later() {
+    let mut rig = Rig::new();
+    let named = |n: u32| packet(0x20, 7, &PULSE.replace("desktop", &format!("name {}", n % 2)));
+    let mut told = 0;
+    for n in 0..3000 {
+        rig.now = Duration::from_millis(n);
+        rig.discovery.handle_datagram(ip(SENDER), &named(n as u32), rig.start + rig.now);
+        told += std::iter::from_fn(|| rig.discovery.poll_event()).count();
+    }
+    assert!(told < 60, "{told} events in three seconds");
+    assert!(rig.discovery.counters().refused > 1000);
+    rig.now = Duration::from_secs(20);
+    let known = rig.discovery.announcements().next().unwrap().name.clone();
+    let other = u32::from(known == "name 0");
+    rig.discovery.handle_datagram(ip(SENDER), &named(other), rig.start + rig.now);
+    assert_eq!(rig.discovery.announcements().next().unwrap().name, format!("name {other}"));
+}
+
+#[test]
 fn junk_is_counted_by_its_kind() {
     let mut rig = Rig::new();
     let video = PULSE.replace("m=audio", "m=video");

@@ -1,4 +1,6 @@
 //! Every format is heard at its pitch and in the right ears.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod common;
 
 use common::{Rig, addr, assert_steps, ear, ms};

@@ -158,23 +158,23 @@ fn there_is_room_for_so_many_sources() {
     let mut rig = Rig::new();
     rig.listen = false;
     let from = |n: u32| SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 4000));
-    for n in 0..300 {
+    for n in 0..556 {
         rig.play(from(n), &Sender::new(n).send(ms(u64::from(n) * 20), ms(15), &[240], 1));
     }
-    assert_eq!(rig.ids().len(), 256);
+    assert_eq!(rig.ids().len(), 512);
     assert_eq!(rig.ingest.counters().evicted, 44);
     assert!(rig.source("10-1-0-0").is_none(), "the longest silent one had to go");
-    assert!(rig.source("10-1-1-43").is_some());
+    assert!(rig.source("10-1-2-43").is_some());
 }
 
 #[test]
 fn sources_that_are_heard_are_not_given_up() {
     let mut rig = Rig::new();
     let from = |n: u32| SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 4000));
-    for n in 0..258 {
+    for n in 0..514 {
         rig.play(from(n), &Sender::new(n).send(ms(u64::from(n) * 20), ms(15), &[240], 1));
     }
-    assert_eq!(rig.ids().len(), 256);
+    assert_eq!(rig.ids().len(), 512);
     assert!(rig.ingest.counters().refused >= 2);
     assert!(rig.source("10-1-0-0").is_some());
 }

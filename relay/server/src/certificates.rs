@@ -1,8 +1,7 @@
 //! The HTTPS certificate: the user's own, or one minted for this host on the first run and used until it expires.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,6 +15,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::info;
 use x509_cert::der::Decode;
 
+use crate::files;
 use crate::network::host_addresses;
 use crate::options::CertificateFiles;
 
@@ -115,23 +115,13 @@ fn mint(folder: &Path, cert: &Path, key: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file whole or not at all, with `mode` from its first byte.
 fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let unfinished = path.with_extension("new");
-    let failed = || {
+    files::write(path, text.as_bytes(), mode).with_context(|| {
         format!(
             "Failed to write {}; make its folder writable, or choose another with --certs",
             path.display()
         )
-    };
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(failed),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file: File =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(&unfinished).with_context(failed)?;
-    file.write_all(text.as_bytes()).with_context(failed)?;
-    fs::rename(&unfinished, path).with_context(failed)
+    })
 }
 
 fn configure(cert: &Path, key: &Path) -> anyhow::Result<RustlsConfig> {

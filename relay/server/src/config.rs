@@ -84,6 +84,7 @@ impl Settings {
             announce: self.announce.as_ref().map(|announce| announce.value.clone()).unwrap_or_default(),
             origins: self.origins.as_ref().map(|origins| origins.value.clone()).unwrap_or_default(),
             certificate: self.certificate(mistakes),
+            kept: self.kept(),
             bitrate_bps: self.bitrate_bps.as_ref().map_or(128_000, |bitrate| bitrate.value),
             frame: self.frame.as_ref().map_or(FrameLength::Ms10, |frame| frame.value),
             demo,
@@ -154,9 +155,12 @@ impl Settings {
             }
             (None, None) => {}
         }
-        CertificateFiles::Minted(
-            self.certs.as_ref().map_or_else(|| "certs".into(), |certs| certs.value.clone()),
-        )
+        CertificateFiles::Minted(self.kept())
+    }
+
+    /// The folder of what the relay keeps.
+    fn kept(&self) -> PathBuf {
+        self.certs.as_ref().map_or_else(|| "certs".into(), |certs| certs.value.clone())
     }
 }
 

@@ -108,18 +108,14 @@ impl Driver {
     }
 
     fn tell(&mut self) {
-        let mut any = false;
         while let Some(event) = self.discovery.poll_event() {
-            any = true;
             match event {
                 DiscoveryEvent::Announced(announcement) => self.ingest.announce(announcement),
                 DiscoveryEvent::Goodbye(key) => self.ingest.withdraw(key, Farewell::Goodbye),
                 DiscoveryEvent::Expired(key) => self.ingest.withdraw(key, Farewell::Expired),
             }
         }
-        if any {
-            self.memory.keep(self.discovery.announcements());
-        }
+        self.memory.keep(self.discovery.announcements(), Instant::now());
         *self.counters.0.lock().unwrap_or_else(PoisonError::into_inner) =
             (self.discovery.counters(), self.strangers);
     }

@@ -207,7 +207,13 @@ impl Driver {
         let now = Instant::now();
         // A requester that went away needs no answer.
         match request {
-            Request::Audience(source, listeners) => self.ingest.set_listeners(&source, listeners),
+            Request::Audience(source, listeners) => {
+                let is_known = self.ingest.set_listeners(&source, listeners);
+                // It went while its listener came.
+                if !is_known && listeners > 0 {
+                    self.fanout.end_source(source);
+                }
+            }
             Request::Announce(announcement) => self.ingest.announce(*announcement, now),
             Request::Withdraw(key, farewell) => self.ingest.withdraw(key, farewell, now),
             Request::Configure(sources, encode) => {
@@ -249,7 +255,7 @@ impl Driver {
         let now = Instant::now();
         let wanted = self.ingest.ports(now).collect();
         for (port, trouble) in self.ports.reconcile(wanted, self.poll.registry(), now) {
-            self.ingest.set_port_trouble(port, trouble.as_deref(), now);
+            self.ingest.set_port_trouble(port, trouble.as_deref());
         }
         self.revision = Some(self.ingest.revision());
         self.sources.send_replace(self.ingest.sources().map(describe).collect());
@@ -276,10 +282,7 @@ fn read_port(
                 trace!(%from, count = *strangers, "Datagram from outside private networks dropped");
             }
             Err(failure) if failure.kind() == io::ErrorKind::WouldBlock => return false,
-            Err(failure) => {
-                debug!(%failure, "Failed to read from an RTP socket");
-                return false;
-            }
+            Err(failure) => debug!(%failure, "Failed to read from an RTP socket"),
         }
     }
     true

@@ -11,6 +11,7 @@ mod configured;
 mod demo;
 mod discovery;
 mod fanout;
+mod files;
 mod http;
 mod inbox;
 mod ingest;

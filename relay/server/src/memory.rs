@@ -1,18 +1,24 @@
 //! What containers announced, kept across restarts: a relay that is back knows their ports and names at once, not only
 //! when they announce themselves again.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use soundport_core::{Announcement, AnnouncementKey};
 use tracing::debug;
 
+use crate::files;
+
 /// The file in the folder of what the relay keeps.
 const FILE: &str = "announced.json";
+
+/// The file is written at most this often.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
 
 /// An announcement as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,18 +36,19 @@ struct Entry {
 /// The file, and what it holds.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    file: Option<PathBuf>,
+    file: PathBuf,
     held: Vec<Entry>,
+    written: Option<Instant>,
 }
 
 impl Memory {
     /// What was kept in a folder; nothing where there is none.
-    pub(crate) fn load(folder: Option<&Path>) -> Self {
-        let file = folder.map(|folder| folder.join(FILE));
-        let text = file.as_ref().and_then(|file| fs::read_to_string(file).ok());
+    pub(crate) fn load(folder: &Path) -> Self {
+        let file = folder.join(FILE);
+        let text = fs::read_to_string(&file).ok();
         // What cannot be read is written anew soon.
         let held = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        Self { file, held }
+        Self { file, held, written: None }
     }
 
     /// The announcements that were kept.
@@ -49,16 +56,19 @@ impl Memory {
         self.held.iter().filter_map(Entry::announcement).collect()
     }
 
-    /// Keeps these from now on, in place of those before.
-    pub(crate) fn keep<'a>(&mut self, announcements: impl Iterator<Item = &'a Announcement>) {
-        let Some(file) = &self.file else { return };
+    /// Keeps these in place of those before, unless that was done just now: then they are kept when asked again.
+    pub(crate) fn keep<'a>(&mut self, announcements: impl Iterator<Item = &'a Announcement>, now: Instant) {
+        if self.written.is_some_and(|written| now < written + WRITE_EVERY) {
+            return;
+        }
         let entries: Vec<Entry> = announcements.filter_map(Entry::of).collect();
         if entries == self.held {
             return;
         }
         self.held = entries;
-        if let Err(error) = write(file, &self.held) {
-            debug!(file = %file.display(), %error, "What is announced will not be known after a restart");
+        self.written = Some(now);
+        if let Err(error) = write(&self.file, &self.held) {
+            debug!(file = %self.file.display(), %error, "What is announced will not be known after a restart");
         }
     }
 }
@@ -82,12 +92,11 @@ impl Entry {
     }
 }
 
-/// Whoever reads the file meanwhile reads the old one whole.
 fn write(file: &Path, entries: &[Entry]) -> io::Result<()> {
-    let fresh = file.with_extension("new");
-    let mut opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    opened.write_all(&serde_json::to_vec(entries)?)?;
-    fs::rename(&fresh, file)
+    if let Some(folder) = file.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    files::write(file, &serde_json::to_vec(entries)?, 0o600)
 }
 
 #[cfg(test)]
@@ -107,12 +116,12 @@ mod tests {
             ssrc: Some(7),
             format: Ok("L16/48000/2".parse().unwrap()),
         };
-        let mut memory = Memory::load(Some(&folder));
+        let mut memory = Memory::load(&folder);
         assert!(memory.announcements().is_empty());
-        memory.keep([&desktop].into_iter());
-        assert_eq!(Memory::load(Some(&folder)).announcements(), [desktop]);
+        memory.keep([&desktop].into_iter(), Instant::now());
+        assert_eq!(Memory::load(&folder).announcements(), [desktop]);
         fs::write(folder.join(FILE), "[{]").unwrap();
-        assert!(Memory::load(Some(&folder)).announcements().is_empty());
+        assert!(Memory::load(&folder).announcements().is_empty());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

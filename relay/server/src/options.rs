@@ -126,6 +126,8 @@ pub(crate) struct Options {
     pub(crate) announce: Vec<Announce>,
     pub(crate) origins: Vec<String>,
     pub(crate) certificate: CertificateFiles,
+    /// The folder of what the relay keeps.
+    pub(crate) kept: PathBuf,
     pub(crate) bitrate_bps: u32,
     pub(crate) frame: FrameLength,
     pub(crate) demo: bool,
@@ -139,16 +141,6 @@ pub(crate) enum CertificateFiles {
     Minted(PathBuf),
     /// The user's own.
     Own { cert: PathBuf, key: PathBuf },
-}
-
-impl CertificateFiles {
-    /// The folder of what the relay makes and keeps; none where it makes nothing.
-    pub(crate) fn folder(&self) -> Option<&Path> {
-        match self {
-            Self::Minted(folder) => Some(folder),
-            Self::Own { .. } => None,
-        }
-    }
 }
 
 /// What the user says of one source.

@@ -106,9 +106,7 @@ impl Ports {
                     }
                 },
             };
-            let ungrouped = !self.multicast && !wanted.groups.is_empty();
-            let trouble = trouble.err().or_else(|| ungrouped.then(|| not_joined(&wanted.groups)));
-            news.push((wanted.port, trouble));
+            news.push((wanted.port, trouble.err()));
         }
         news
     }
@@ -210,6 +208,8 @@ impl Ports {
     fn adjust(&mut self, index: usize, wanted: &WantedPort, registry: &Registry) -> Result<(), String> {
         let open = &mut self.open[index];
         if open.groups != wanted.groups {
+            let left = open.groups.iter().filter(|group| !wanted.groups.contains(group));
+            left.for_each(|group| multicast::leave(open.socket.socket(), *group));
             open.groups.clone_from(&wanted.groups);
             self.joined = None;
         }
@@ -237,16 +237,11 @@ impl OpenPort {
 fn in_words(RtpPort(port): RtpPort, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "Its sound goes to UDP port {port}, which another program on the relay’s machine holds. Free it, or send to another port."
+            "Its sound goes to UDP port {port}, which another program on the relay’s machine holds, or the relay itself. Free it, or send to another port."
         ),
         io::ErrorKind::PermissionDenied => {
             format!("Its sound goes to UDP port {port}, which the relay may not open. Send to another port.")
         }
         _ => format!("Its sound goes to UDP port {port}, which the relay cannot open: {error}."),
     }
-}
-
-fn not_joined(groups: &[IpAddr]) -> String {
-    let groups: Vec<String> = groups.iter().map(IpAddr::to_string).collect();
-    format!("It sends to the group {}. Start the relay with --multicast to hear it.", groups.join(", "))
 }

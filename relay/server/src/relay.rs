@@ -48,7 +48,10 @@ pub(crate) fn run(
     let rtp_address = rtp.local_addr().context("Failed to find the RTP port")?;
 
     let encode = EncodeConfig { frame: options.frame, bitrate_bps: options.bitrate_bps };
-    let mut ingest = Ingest::new(IngestConfig { encode, port: RtpPort(rtp_address.port()) });
+    let config = IngestConfig { encode, port: RtpPort(rtp_address.port()), multicast: options.multicast };
+    let mut ingest = Ingest::new(config);
+    // Senders that play already must meet the configuration, not be named before it.
+    ingest.configure(configured::without_names(&options.sources), Instant::now());
     let demo = options.demo.then(|| Demo::new(rtp_address)).transpose()?;
     if let Some(demo) = &demo {
         ingest.pin(SenderAddr(demo.address()?), SourceId::new("demo"), "Demo", Instant::now());
@@ -60,7 +63,7 @@ pub(crate) fn run(
     let fanout = fanout::start(fanout, media, ingest_thread.handle())?;
     let (publish, sources) = watch::channel(Arc::from([]));
     ingest_thread.start(ingest, rtp, options.multicast, fanout.clone(), publish)?;
-    let memory = Memory::load(options.certificate.folder());
+    let memory = Memory::load(&options.kept);
     let sap = sap.map(|sap| discovery::start(sap, memory, ingest_handle.clone())).transpose()?;
     if let Some(demo) = demo {
         demo.play()?;

@@ -20,9 +20,9 @@ pub(crate) struct Changing {
     pub(crate) relay: watch::Sender<api::Relay>,
 }
 
-/// Obeys SIGHUP for ever. `read` gathers the options anew.
+/// Obeys SIGHUP for ever. `running` is what the relay was started with; `read` gathers the options anew.
 pub(crate) async fn on_hangup(
-    mut options: Options,
+    running: Options,
     read: impl Fn() -> Result<Options, Mistakes>,
     changing: Changing,
 ) -> anyhow::Result<()> {
@@ -30,8 +30,7 @@ pub(crate) async fn on_hangup(
     while hangup.recv().await.is_some() {
         match read() {
             Ok(fresh) => {
-                changing.apply(&options, &fresh);
-                options = fresh;
+                changing.apply(&running, &fresh);
             }
             Err(mistakes) => {
                 let mistakes: Vec<String> = mistakes.to_string().lines().map(str::to_owned).collect();
@@ -45,11 +44,11 @@ pub(crate) async fn on_hangup(
 }
 
 impl Changing {
-    fn apply(&self, old: &Options, fresh: &Options) {
+    fn apply(&self, running: &Options, fresh: &Options) {
         info!("The configuration was read again");
         self.wanted.send_replace(Arc::new(fresh.wanted()));
         self.announce.send_replace(fresh.announce.clone().into());
-        let trouble = fresh.needs_restart(old).map(|keys| {
+        let trouble = fresh.needs_restart(running).map(|keys| {
             warn!("Restart the relay for what changed of {keys}");
             format!("The relay must be restarted for what changed in its configuration of {keys}.")
         });

@@ -19,7 +19,7 @@ pub struct DiscoveryCounters {
     pub repeated: u64,
     /// New or changed streams whose format cannot be read.
     pub unreadable: u64,
-    /// Announcements of streams for which there was no room.
+    /// Announcements of streams for which there was no room, and news that came too fast.
     pub refused: u64,
     /// Streams whose sender said that they are over.
     pub goodbyes: u64,

@@ -61,6 +61,13 @@ impl Ingest {
         match self.place_of(&announcement, now) {
             Place::Source(index) => self.attach(index, announcement, now),
             Place::New => self.introduce(announcement, now),
+            // Its packets came first, so it is clear already who lives.
+            Place::Open if self.is_played(&announcement, now) => {
+                match self.silent_namesake(&announcement, now) {
+                    Some(index) => self.attach(index, announcement, now),
+                    None => self.introduce(announcement, now),
+                }
+            }
             Place::Open if self.pending.len() < MAX_PENDING => {
                 self.pending.push(Pending { announcement, since: now });
                 self.revision += 1;
@@ -75,7 +82,7 @@ impl Ingest {
         if let Some(source) = self.sources.iter_mut().find(|source| holds(source, key)) {
             tracing::info!(source = %source.id, ?farewell, "no longer announced");
             source.withdraw(farewell, now);
-            source.port_trouble = None;
+            (source.port_trouble, source.trouble_ahead) = (None, None);
         }
         // What never sent anything is not missed.
         self.sources
@@ -102,20 +109,63 @@ impl Ingest {
         }
     }
 
-    /// Packets of a stream have come whose announcement waits: its name's silent holder was restarted as this one.
-    pub(super) fn claim_pending(&mut self, key: StreamKey, now: Instant) {
+    /// Packets of a stream have come, first at `since`. If its announcement waits, it is decided whose they are: a silent
+    /// holder of the name was restarted as this one, and one that goes on sending is another. False while that is open.
+    pub(super) fn claim_pending(&mut self, key: StreamKey, since: Instant, now: Instant) -> bool {
         let announces = |pending: &Pending| {
             let announcement = &pending.announcement;
             announcement.key.sender == key.from.ip() && announcement.port == key.to.0
         };
         let Some(index) = self.pending.iter().position(announces) else {
-            return;
+            return true;
         };
+        let namesake = self.silent_namesake(&self.pending[index].announcement, now);
+        if namesake.is_none() && now.saturating_duration_since(since) <= TAKEN_OVER_AFTER {
+            return false;
+        }
         let Pending { announcement, .. } = self.pending.remove(index);
-        match self.silent_namesake(&announcement, now) {
+        match namesake {
             Some(index) => self.attach(index, announcement, now),
             None => self.introduce(announcement, now),
         }
+        true
+    }
+
+    /// Hands announcements and streams to those whose they are by now: the configuration may have changed its mind.
+    pub(super) fn settle_claims(&mut self, now: Instant) {
+        while let Some((to, from)) = self.misplaced_announcement() {
+            let Some(heard) = self.sources[from].announced.take() else { break };
+            let former = self.sources[from].id.clone();
+            self.attach(to, heard.announcement, now);
+            self.sources.retain(|source| source.id != former || source.listeners > 0);
+        }
+        let keys = self.sources.iter().enumerate().filter_map(|(index, source)| Some((index, source.key?)));
+        let lost: Vec<usize> = keys
+            .filter(|(index, key)| {
+                let best = self.sources.iter().filter_map(|source| source.claim(*key)).max();
+                best > self.sources[*index].claim(*key)
+            })
+            .map(|(index, _)| index)
+            .collect();
+        for index in lost {
+            self.sources[index].key = None;
+        }
+        self.sources
+            .retain(|source| source.key.is_some() || source.listeners > 0 || !source.is_mere_sender());
+    }
+
+    /// An announcement that the configuration means for a source, and who holds it instead.
+    fn misplaced_announcement(&self) -> Option<(usize, usize)> {
+        let configured = self.sources.iter().enumerate().filter(|(_, source)| {
+            matches!(source.origin, Origin::Configured(_)) && source.announced.is_none()
+        });
+        configured.into_iter().find_map(|(to, own)| {
+            let from = self.sources.iter().position(|other| {
+                let held = other.announced.as_ref().filter(|_| !other.is_asked_for());
+                held.is_some_and(|heard| is_meant(own, &heard.announcement))
+            })?;
+            Some((to, from))
+        })
     }
 
     fn place_of(&self, announcement: &Announcement, now: Instant) -> Place {
@@ -127,7 +177,7 @@ impl Ingest {
         if let Some(index) = placed {
             return Place::Source(index);
         }
-        if self.silent_namesake(announcement, now).is_some() {
+        if self.sources.iter().any(|source| is_namesake(source, announcement)) {
             return Place::Open;
         }
         // Whoever listens to a sender that announces itself only now goes on listening to it.
@@ -140,14 +190,19 @@ impl Ingest {
 
     /// A source of that name whose holder is gone. With `since`, whoever was not announced after that is.
     fn vacant(&self, announcement: &Announcement, since: Option<Instant>, now: Instant) -> Option<usize> {
+        let silent = |source: &Source| source.silent_for(TAKEN_OVER_AFTER, now);
         let gone = |source: &Source| match (&source.announced, since) {
-            (None, _) => true,
-            (Some(heard), Some(since)) => heard.at <= since,
-            (Some(_), None) => is_stale(source, now),
+            (None, _) => source.said_goodbye() || silent(source),
+            (Some(heard), Some(since)) => heard.at <= since && silent(source),
+            (Some(_), None) => is_stale(source, now) && silent(source),
         };
-        self.sources.iter().position(|source| {
-            is_namesake(source, announcement) && source.silent_for(TAKEN_OVER_AFTER, now) && gone(source)
-        })
+        self.sources.iter().position(|source| is_namesake(source, announcement) && gone(source))
+    }
+
+    /// Whether its packets come already, and made a source of their own.
+    fn is_played(&self, announcement: &Announcement, now: Instant) -> bool {
+        let played = |source: &&Source| source.is_mere_sender() && receives(source, announcement);
+        self.sources.iter().find(played).is_some_and(|source| !source.silent_for(TAKEN_OVER_AFTER, now))
     }
 
     fn silent_namesake(&self, announcement: &Announcement, now: Instant) -> Option<usize> {
@@ -171,15 +226,13 @@ impl Ingest {
     }
 
     fn attach(&mut self, index: usize, announcement: Announcement, now: Instant) {
-        let trouble = self.trouble_of(announcement.port);
+        let trouble = self.trouble_of(&announcement);
         let mut out = Outlet { frames: &mut self.frames, counters: &mut self.counters };
         let source = &mut self.sources[index];
         let is_new = !holds(source, announcement.key);
         let changed = source.announce(announcement.clone(), now, &mut out);
-        if trouble.is_some() || is_new {
-            source.port_trouble = trouble;
-        }
-        self.revision += u64::from(changed);
+        let troubled = std::mem::replace(&mut source.trouble_ahead, trouble) != source.trouble_ahead;
+        self.revision += u64::from(changed || troubled);
         if is_new {
             let id = source.id.clone();
             self.release(&id, &announcement);

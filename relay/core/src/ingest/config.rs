@@ -28,11 +28,13 @@ pub struct IngestConfig {
     pub encode: EncodeConfig,
     /// The port at which senders become sources without being configured or announced.
     pub port: RtpPort,
+    /// Whether multicast groups that containers announce are joined.
+    pub multicast: bool,
 }
 
 impl Default for IngestConfig {
     fn default() -> Self {
-        Self { encode: EncodeConfig::default(), port: RtpPort(5004) }
+        Self { encode: EncodeConfig::default(), port: RtpPort(5004), multicast: false }
     }
 }
 
@@ -79,6 +81,11 @@ impl SourceConfig {
             Some(from) => from.contains(&key.from.ip()).then_some(Claim::Sender),
             None => self.port.map(|_| Claim::Port),
         }
+    }
+
+    /// Whether it says nothing of where its source comes from: it is the one known by its id.
+    pub(crate) fn means_by_id(&self) -> bool {
+        self.from.is_none() && self.port.is_none()
     }
 
     /// Whether a stream that `sender` announces for `port`, by a name with this slug, is meant.

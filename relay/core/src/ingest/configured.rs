@@ -19,6 +19,7 @@ impl Ingest {
         for config in configs {
             self.set_configured(config, now);
         }
+        self.settle_claims(now);
         self.revision += 1;
         over
     }

@@ -11,7 +11,12 @@ use crate::rtp::Packet;
 impl Ingest {
     /// Takes a packet of a stream that belongs to no source yet.
     pub(super) fn examine(&mut self, key: StreamKey, packet: &Packet<'_>, now: Instant) {
-        let expected = self.best_claim(key).and_then(|(_, source)| source.expected(packet.payload_type));
+        let owner = self.best_claim(key).map(|(_, source)| source);
+        let expected = owner.and_then(|source| source.expected(packet.payload_type));
+        if expected.is_none() && owner.is_some_and(Source::is_unreadable) {
+            self.counters.unknown_payload_type += 1;
+            return;
+        }
         if expected.is_none() && super::format::PayloadKind::of_type(packet.payload_type).is_none() {
             self.counters.unknown_payload_type += 1;
             tracing::trace!(from = %key.from, payload_type = packet.payload_type, "payload type is no sound");
@@ -29,7 +34,7 @@ impl Ingest {
         let Some(index) = self.place(key, since, now) else {
             return;
         };
-        let Some(mut candidate) = self.probation.graduate(key) else {
+        let Some(mut candidate) = self.probation.graduate(key, packet.payload_type) else {
             return;
         };
         if now.saturating_duration_since(since) > TAKEN_OVER_AFTER {
@@ -46,15 +51,20 @@ impl Ingest {
 
     /// Which source a proven stream's sound belongs to; none while that is open.
     fn place(&mut self, key: StreamKey, since: Instant, now: Instant) -> Option<usize> {
-        self.claim_pending(key, now);
+        if !self.claim_pending(key, since, now) {
+            return None;
+        }
         let best = self.best_claim(key).map(|(claim, _)| claim);
         if best == Some(Claim::Pinned) {
             return self.sources.iter().position(|source| source.claim(key) == best);
         }
         let unclaimed = Origin::Found(key.from.ip());
+        let slug = naming::slug_of_address(key.from.ip());
         let is_kin = |source: &Source| match best {
             Some(_) => source.claim(key) == best,
-            None => source.origin == unclaimed && source.announced.is_none(),
+            None => {
+                source.is_named_alone(&slug) || (source.origin == unclaimed && source.announced.is_none())
+            }
         };
         let kin = || self.sources.iter().enumerate().filter(|(_, source)| is_kin(source));
         let free = kin().filter(|(_, source)| source.silent_for(TAKEN_OVER_AFTER, now));

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::{Ingest, TAKEN_OVER_AFTER};
+use crate::announcement::Announcement;
 
 /// One of the relay's own UDP ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,7 +69,7 @@ impl Ingest {
             let group = source.announced.as_ref().and_then(|heard| heard.announcement.group);
             let heard = source.listeners > 0;
             let sends = !source.silent_for(TAKEN_OVER_AFTER, now);
-            want(source.port(main, now), group, usize::from(heard), usize::from(!heard && sends));
+            want(source.port(main), group, usize::from(heard), usize::from(!heard && sends));
         }
         for pending in &self.pending {
             want(RtpPort(pending.announcement.port), pending.announcement.group, 0, 0);
@@ -84,9 +85,9 @@ impl Ingest {
     }
 
     /// Says what is wrong with a port, in words for people, or that nothing is.
-    pub fn set_port_trouble(&mut self, port: RtpPort, trouble: Option<&str>, now: Instant) {
+    pub fn set_port_trouble(&mut self, port: RtpPort, trouble: Option<&str>) {
         let main = self.config.port;
-        for source in self.sources.iter_mut().filter(|source| source.port(main, now) == port) {
+        for source in self.sources.iter_mut().filter(|source| source.port(main) == port) {
             if source.port_trouble.as_deref() != trouble {
                 source.port_trouble = trouble.map(str::to_owned);
                 self.revision += 1;
@@ -94,13 +95,17 @@ impl Ingest {
         }
     }
 
-    /// What is wrong with the number of a port that a container announced; none where nothing is.
-    pub(super) fn trouble_of(&self, port: u16) -> Option<String> {
-        (RtpPort(port) != self.config.port && port < FIRST_FREE).then(|| {
-            format!(
-                "Its sound goes to port {port}, which is the system’s own. Send it to port {} instead.",
-                self.config.port.0
-            )
-        })
+    /// Why what a container announces cannot come here; none where it can.
+    pub(super) fn trouble_of(&self, announcement: &Announcement) -> Option<String> {
+        let (port, main) = (announcement.port, self.config.port.0);
+        match announcement.group {
+            _ if port != main && port < FIRST_FREE => Some(format!(
+                "Its sound goes to port {port}, which is the system’s own. Send it to port {main} instead."
+            )),
+            Some(group) if !self.config.multicast => {
+                Some(format!("It sends to the group {group}. Start the relay with --multicast to hear it."))
+            }
+            Some(_) | None => None,
+        }
     }
 }

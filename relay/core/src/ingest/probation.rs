@@ -74,8 +74,9 @@ impl Probation {
     }
 
     /// Takes a proven stream out.
-    pub(crate) fn graduate(&mut self, key: StreamKey) -> Option<Candidate> {
-        let index = self.streams.iter().position(|s| s.key == key && s.proven.is_some())?;
+    pub(crate) fn graduate(&mut self, key: StreamKey, payload_type: u8) -> Option<Candidate> {
+        let is_it = |s: &Candidate| s.key == key && s.payload_type == payload_type && s.proven.is_some();
+        let index = self.streams.iter().position(is_it)?;
         Some(self.streams.remove(index))
     }
 

@@ -91,6 +91,8 @@ pub(crate) struct Source {
     pub(crate) payload_type: u8,
     /// What is wrong with the port that its packets go to.
     pub(crate) port_trouble: Option<String>,
+    /// Why what is announced cannot come here.
+    pub(crate) trouble_ahead: Option<String>,
     stream: Stream,
 }
 
@@ -121,6 +123,7 @@ impl Source {
             known: now,
             payload_type: 0,
             port_trouble: None,
+            trouble_ahead: None,
             stream,
         }
     }
@@ -172,6 +175,7 @@ impl Source {
         let proven = self.expected(candidate.payload_type).unwrap_or(proven);
         self.former = self.key.replace(candidate.key).filter(|former| *former != candidate.key);
         self.payload_type = candidate.payload_type;
+        self.farewell = false;
         let sounds = candidate.packets.iter().any(|packet| !pcm::is_silent(proven.audio, &packet.payload));
         self.note_packet(candidate.heard, sounds);
         let audible = self.is_audible(candidate.heard);
@@ -244,7 +248,10 @@ impl Source {
         self.name = Some(announcement.name.clone());
         self.announced = Some(Heard { announcement, at: now });
         (self.farewell, self.known) = (false, now);
-        if is_new && self.claim_of_own().is_some() {
+        if self.is_unreadable() {
+            self.key = None;
+            self.stream.stop();
+        } else if is_new && self.claim_of_own().is_some() {
             self.correct_format(out);
         }
         self.state = self.state_at(now);
@@ -268,9 +275,10 @@ impl Source {
         out: &mut Outlet<'_>,
     ) {
         self.title.clone_from(&config.title);
+        let known_by_id = config.means_by_id();
         self.origin = Origin::Configured(config);
         self.stream.set_config(encode, out);
-        if self.key.is_some_and(|key| self.claim(key).is_none()) {
+        if !known_by_id && self.claim_of_own().is_none() {
             self.key = None;
         }
         self.correct_format(out);
@@ -283,13 +291,13 @@ impl Source {
     }
 
     /// The port that its packets come to, or will.
-    pub(crate) fn port(&self, main: RtpPort, now: Instant) -> RtpPort {
+    pub(crate) fn port(&self, main: RtpPort) -> RtpPort {
         let announced = self.announced.as_ref().map(|heard| RtpPort(heard.announcement.port));
         let configured = match &self.origin {
             Origin::Configured(config) => config.port,
             Origin::Pinned(_) | Origin::Announced | Origin::Found(_) => None,
         };
-        let current = self.key.filter(|_| !self.silent_for(LOST_AFTER, now)).map(|key| key.to);
+        let current = self.key.filter(|_| self.state != SourceState::Lost).map(|key| key.to);
         announced.or(configured).or(current).unwrap_or(main)
     }
 
@@ -303,9 +311,33 @@ impl Source {
         self.former == Some(key) && matches!(self.origin, Origin::Pinned(_)) && !self.silent_for(time, now)
     }
 
-    /// Whether it may go to make room: silent, neither pinned nor configured, and heard by nobody.
+    /// Whether it may go to make room: silent, neither pinned, configured nor announced, and heard by nobody.
     pub(crate) fn may_be_evicted(&self, now: Instant) -> bool {
-        !self.is_kept() && self.silent_for(IDLE_AFTER, now)
+        !self.is_kept() && self.announced.is_none() && self.silent_for(IDLE_AFTER, now)
+    }
+
+    /// Whether its sender said what it sends, and that cannot be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        let unreadable = self.announced.as_ref().is_some_and(|heard| heard.announcement.format.is_err());
+        unreadable && self.configured_format().is_none()
+    }
+
+    /// Whether its sender took its announcement back.
+    pub(crate) fn said_goodbye(&self) -> bool {
+        self.farewell
+    }
+
+    /// Whether it is a sender that nobody configured or announced.
+    pub(crate) fn is_mere_sender(&self) -> bool {
+        matches!(self.origin, Origin::Found(_)) && self.announced.is_none()
+    }
+
+    /// Whether the configuration names it by this id, and says nothing of where it comes from.
+    pub(crate) fn is_named_alone(&self, id: &str) -> bool {
+        let Origin::Configured(config) = &self.origin else {
+            return false;
+        };
+        config.means_by_id() && self.id.as_str() == id
     }
 
     fn note_packet(&mut self, now: Instant, sounds: bool) {
@@ -344,7 +376,7 @@ impl Source {
     }
 
     /// The claim on the stream that is its own now.
-    fn claim_of_own(&self) -> Option<Claim> {
+    pub(crate) fn claim_of_own(&self) -> Option<Claim> {
         self.key.and_then(|key| self.claim(key))
     }
 
@@ -374,10 +406,11 @@ impl Source {
             Origin::Pinned(_) | Origin::Announced | Origin::Found(_) => None,
         };
         let unreadable = unreadable.filter(|_| self.configured_format().is_none());
-        self.port_trouble.clone().or(unreadable).or(unresolved)
+        self.trouble_ahead.clone().or_else(|| self.port_trouble.clone()).or(unreadable).or(unresolved)
     }
 
-    fn is_asked_for(&self) -> bool {
+    /// Whether it is pinned or configured.
+    pub(crate) fn is_asked_for(&self) -> bool {
         matches!(self.origin, Origin::Pinned(_) | Origin::Configured(_))
     }
 

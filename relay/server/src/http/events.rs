@@ -35,8 +35,8 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// How often levels are told.
 const LEVELS_EVERY: Duration = Duration::from_millis(100);
 
-/// Ids that one subscriber may ask the levels of; there are no more sources.
-const MAX_ASKED: usize = 256;
+/// Ids that one subscriber may ask the levels of, and all of them together: there are no more sources.
+const MAX_ASKED: usize = 512;
 
 /// Nginx passes a response with this on as it comes.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -128,7 +128,7 @@ impl Events {
         }
     }
 
-    fn subscribe(&self, asked: HashSet<String>) -> Result<Subscriber, Refusal> {
+    fn subscribe(&self, mut asked: HashSet<String>) -> Result<Subscriber, Refusal> {
         let mut now = self.now();
         if now.subscribers >= MAX_SUBSCRIBERS {
             return Err(Refusal::Busy(format!(
@@ -140,11 +140,9 @@ impl Events {
         let news = now.news.subscribe();
         let levels = (!asked.is_empty()).then(|| self.0.levels.subscribe());
         if !asked.is_empty() {
-            for id in &asked {
-                *now.watched.entry(SourceId::new(id.as_str())).or_default() += 1;
-            }
-            // Under the lock, so that ingest is told last what is so last.
-            self.0.ingest.watch(now.watched.keys().cloned().collect());
+            let before = now.watched.len();
+            asked.retain(|id| now.watch(id));
+            now.tell_watched(before, &self.0.ingest);
             self.0.asked.notify_one();
         }
         Ok(Subscriber { events: self.clone(), first, news, levels, asked, sounding: HashSet::new() })
@@ -174,6 +172,34 @@ impl Now {
             self.tell(event(event_name::GONE, &Gone { id: source.id.clone() }));
         }
         self.sources = fresh;
+    }
+
+    /// Somebody asks for a source's levels. False where more are asked for than there can be.
+    fn watch(&mut self, id: &str) -> bool {
+        let room = self.watched.len() < MAX_ASKED;
+        let id = SourceId::new(id);
+        let may = room || self.watched.contains_key(&id);
+        if may {
+            *self.watched.entry(id).or_default() += 1;
+        }
+        may
+    }
+
+    fn unwatch(&mut self, id: &str) {
+        let id = SourceId::new(id);
+        if let Some(count) = self.watched.get_mut(&id) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.watched.remove(&id);
+            }
+        }
+    }
+
+    /// Says whose levels are watched, if they are others now. Under the lock, so that ingest is told last what is so last.
+    fn tell_watched(&self, before: usize, ingest: &IngestHandle) {
+        if self.watched.len() != before {
+            ingest.watch(self.watched.keys().cloned().collect());
+        }
     }
 
     fn tell(&self, bytes: Bytes) {
@@ -240,13 +266,11 @@ impl Drop for Subscriber {
         if self.asked.is_empty() {
             return;
         }
+        let before = now.watched.len();
         for id in &self.asked {
-            if let Some(count) = now.watched.get_mut(&SourceId::new(id.as_str())) {
-                *count -= 1;
-            }
+            now.unwatch(id);
         }
-        now.watched.retain(|_, count| *count > 0);
-        self.events.0.ingest.watch(now.watched.keys().cloned().collect());
+        now.tell_watched(before, &self.events.0.ingest);
     }
 }
 

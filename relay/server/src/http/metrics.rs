@@ -48,7 +48,7 @@ fn render(rtp: &RtpCounters, media: &MediaCounters, frames_dropped: u64) -> Stri
         &mut text,
         "soundport_rtp_datagrams_total",
         "counter",
-        "Datagrams that came to the RTP port.",
+        "Datagrams that came to the RTP ports.",
         &[("", ingest.received)],
     );
     let reasons = [
@@ -62,7 +62,7 @@ fn render(rtp: &RtpCounters, media: &MediaCounters, frames_dropped: u64) -> Stri
         ("{reason=\"too_many_sources\"}", ingest.refused),
         ("{reason=\"stranger\"}", *strangers),
     ];
-    metric(&mut text, dropped, "counter", "Datagrams to the RTP port that were dropped.", &reasons);
+    metric(&mut text, dropped, "counter", "Datagrams to the RTP ports that were dropped.", &reasons);
     metric(
         &mut text,
         "soundport_rtp_lost_total",
