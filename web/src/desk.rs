@@ -2,6 +2,7 @@
 //!
 //! What is decided is decided in [`crate::state`]; sources play on while their cards are not shown.
 
+mod clipboard;
 mod feed;
 mod level_board;
 mod player;
@@ -12,7 +13,7 @@ use std::rc::{Rc, Weak};
 use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
 use soundport_api::Source;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::Window;
 use yew::{AttrValue, Callback, Reducible};
 
@@ -24,6 +25,7 @@ use crate::{store, words};
 use feed::{Feed, Following};
 use player::Player;
 
+pub use clipboard::Copied;
 pub use level_board::{LevelBoard, Posted};
 pub use player::{Act, OpenOutput, View};
 
@@ -35,9 +37,6 @@ const MOST_LEVELS: usize = 64;
 
 /// What the first *Listen* needs is made ready when the page has been drawn.
 const PREPARE_AFTER_MILLIS: u32 = 50;
-
-/// How long a button says what it did.
-const COPIED_FOR_MILLIS: u32 = 2_000;
 
 /// How long what is wanted must stay the same before it is asked for: cards come and go several at a time.
 const SETTLED_AFTER_MILLIS: u32 = 300;
@@ -62,19 +61,8 @@ pub struct Desk {
     keys: RefCell<Option<Keys>>,
     listeners: RefCell<Vec<EventListener>>,
     copied: Cell<Copied>,
-    copied_for: Cell<Option<Timeout>>,
-}
-
-/// How the last copying of a line went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Copied {
-    /// None was copied of late.
-    #[default]
-    NotYet,
-    /// It is where the user can paste it from.
-    Done,
-    /// The browser does not copy here.
-    Refused,
+    /// Until the last copying is no longer told of.
+    telling: Cell<Option<Timeout>>,
 }
 
 impl Desk {
@@ -98,7 +86,7 @@ impl Desk {
             keys: RefCell::default(),
             listeners: RefCell::default(),
             copied: Cell::default(),
-            copied_for: Cell::default(),
+            telling: Cell::default(),
         })
     }
 
@@ -227,18 +215,13 @@ impl Desk {
     /// Copies a line to where the user can paste it from.
     pub fn copy(&self, line: String) {
         let told = self.callback(Self::say_copied);
-        spawn_local(async move {
-            told.emit(if copy(&line).await.is_some() { Copied::Done } else { Copied::Refused });
-        });
+        spawn_local(async move { told.emit(clipboard::copy(&line).await) });
     }
 
     fn say_copied(&self, copied: Copied) {
         self.copied.set(copied);
         let over = self.callback(Self::say_copied);
-        self.copied_for.set(
-            (copied != Copied::NotYet)
-                .then(|| Timeout::new(COPIED_FOR_MILLIS, move || over.emit(Copied::NotYet))),
-        );
+        self.telling.set(clipboard::then_forget(copied, over));
         (self.redraw)();
     }
 
@@ -375,15 +358,6 @@ impl Desk {
         let act = self.callback(move |desk, ()| act(desk));
         EventListener::new(window, name, move |_| act.emit(()))
     }
-}
-
-/// Over plain HTTP from another machine the browser has no clipboard, and reading it would throw.
-async fn copy(line: &str) -> Option<()> {
-    let window = web_sys::window()?;
-    if !window.is_secure_context() {
-        return None;
-    }
-    JsFuture::from(window.navigator().clipboard().write_text(line)).await.ok().map(|_| ())
 }
 
 fn lower(text: &str) -> String {

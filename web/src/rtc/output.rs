@@ -23,6 +23,9 @@ const ANALYSED_FRAMES: u32 = 4_096;
 /// The newest samples that a meter's picture is made of: 21 ms at 48 kHz.
 const PICTURE_FRAMES: usize = 1_024;
 
+/// How long the sound device stays awake when nobody hears anything any more.
+const REST_AFTER_MILLIS: u32 = 2_000;
+
 /// How quickly a new volume is reached, in seconds: a jump would click.
 const VOLUME_RAMP_SECS: f64 = 0.012;
 
@@ -188,9 +191,20 @@ impl Drop for Output {
             *open
         });
         if open == 0 {
-            // A context that nobody hears would keep the sound device awake.
-            let _ = self.context.suspend();
+            // Where Chromium is to stop before it has begun, its clock stands still for good, and it says that it runs.
+            Timeout::new(REST_AFTER_MILLIS, rest).forget();
         }
+    }
+}
+
+/// A context that nobody hears would keep the sound device awake.
+fn rest() {
+    let context = CONTEXT.with_borrow(Option::clone);
+    if let Some(context) = context.filter(|context| context.state() == AudioContextState::Running)
+        && OPEN_OUTPUTS.with_borrow(|open| *open == 0)
+    {
+        // Whether it rests is read from its state.
+        let _ = context.suspend();
     }
 }
 
