@@ -20,7 +20,7 @@ use crate::udp::{RtpSocket, Sharing, try_bind};
 pub(crate) const DRAINED: Token = Token(1 << 16);
 
 /// What nobody hears waits in the kernel for so long.
-const NAP: Duration = Duration::from_millis(20);
+const NAP: Duration = Duration::from_millis(40);
 
 /// What somebody hears among many others waits at most so long.
 const SHORT_NAP: Duration = Duration::from_millis(3);
