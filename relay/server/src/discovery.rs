@@ -46,6 +46,7 @@ pub(crate) fn start(socket: UdpSocket, memory: Memory, ingest: IngestHandle) -> 
         joined: None,
         discovery: Discovery::new(),
         memory,
+        unkept: false,
         ingest,
         strangers: 0,
         counters: counters.clone(),
@@ -62,6 +63,8 @@ struct Driver {
     joined: Option<Instant>,
     discovery: Discovery,
     memory: Memory,
+    /// Something was announced or withdrawn that the memory was not told of.
+    unkept: bool,
     ingest: IngestHandle,
     strangers: u64,
     counters: SapCounters,
@@ -109,13 +112,16 @@ impl Driver {
 
     fn tell(&mut self) {
         while let Some(event) = self.discovery.poll_event() {
+            self.unkept = true;
             match event {
                 DiscoveryEvent::Announced(announcement) => self.ingest.announce(announcement),
                 DiscoveryEvent::Goodbye(key) => self.ingest.withdraw(key, Farewell::Goodbye),
                 DiscoveryEvent::Expired(key) => self.ingest.withdraw(key, Farewell::Expired),
             }
         }
-        self.memory.keep(self.discovery.announcements(), Instant::now());
+        if self.unkept {
+            self.unkept = !self.memory.keep(self.discovery.announcements(), Instant::now());
+        }
         *self.counters.0.lock().unwrap_or_else(PoisonError::into_inner) =
             (self.discovery.counters(), self.strangers);
     }

@@ -56,20 +56,25 @@ impl Memory {
         self.held.iter().filter_map(Entry::announcement).collect()
     }
 
-    /// Keeps these in place of those before, unless that was done just now: then they are kept when asked again.
-    pub(crate) fn keep<'a>(&mut self, announcements: impl Iterator<Item = &'a Announcement>, now: Instant) {
+    /// Keeps these in place of those before. False if that was done just now: then it is to be asked again.
+    pub(crate) fn keep<'a>(
+        &mut self,
+        announcements: impl Iterator<Item = &'a Announcement>,
+        now: Instant,
+    ) -> bool {
         if self.written.is_some_and(|written| now < written + WRITE_EVERY) {
-            return;
+            return false;
         }
         let entries: Vec<Entry> = announcements.filter_map(Entry::of).collect();
         if entries == self.held {
-            return;
+            return true;
         }
         self.held = entries;
         self.written = Some(now);
         if let Err(error) = write(&self.file, &self.held) {
             debug!(file = %self.file.display(), %error, "What is announced will not be known after a restart");
         }
+        true
     }
 }
 
@@ -118,7 +123,8 @@ mod tests {
         };
         let mut memory = Memory::load(&folder);
         assert!(memory.announcements().is_empty());
-        memory.keep([&desktop].into_iter(), Instant::now());
+        assert!(memory.keep([&desktop].into_iter(), Instant::now()));
+        assert!(!memory.keep([].into_iter(), Instant::now()), "written just now");
         assert_eq!(Memory::load(&folder).announcements(), [desktop]);
         fs::write(folder.join(FILE), "[{]").unwrap();
         assert!(Memory::load(&folder).announcements().is_empty());

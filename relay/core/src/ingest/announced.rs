@@ -25,7 +25,7 @@ pub enum Farewell {
     Expired,
 }
 
-/// An announcement whose name belongs to a source that is silent, and may be alive or have been restarted as this one.
+/// An announcement whose name belongs to a source already, whose holder may be alive or have been restarted as this one.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) announcement: Announcement,
@@ -242,8 +242,7 @@ impl Ingest {
     /// The packets of what is announced now may have made a source of their own before: it gives way to `owner`.
     fn release(&mut self, owner: &SourceId, announcement: &Announcement) {
         let gives_way = |source: &Source| {
-            let found = matches!(source.origin, Origin::Found(_)) && source.announced.is_none();
-            found && source.id != *owner && receives(source, announcement)
+            source.is_mere_sender() && source.id != *owner && receives(source, announcement)
         };
         self.sources.retain(|source| source.listeners > 0 || !gives_way(source));
         for source in self.sources.iter_mut().filter(|source| gives_way(source)) {

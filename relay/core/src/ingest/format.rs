@@ -80,7 +80,7 @@ pub(crate) fn recognise(first: &Held, second: &Held) -> Option<AudioFormat> {
 pub(crate) fn are_consistent(format: AudioFormat, first: &Held, second: &Held) -> bool {
     let ticks = second.timestamp.wrapping_sub(first.timestamp);
     match block_bytes(format) {
-        // Half of a payload may be missing before the timestamp is doubted: senders that pause between the two exist.
+        // How far the timestamp steps says nothing of the payload's size: a sender may have paused between the two.
         Some(block) => ticks > 0 && ticks < format.rate_hz && first.payload.len() >= block,
         None => ticks > 0 && opus_samples(&first.payload).is_some(),
     }
