@@ -5,7 +5,9 @@
 mod event;
 mod problem;
 mod source;
+mod talkback;
 
 pub use event::{Gone, Levels, Relay, event_name};
 pub use problem::Problem;
 pub use source::{Encoding, Format, Found, Source, SourceState};
+pub use talkback::{TALKER_HEADER, Talkback, TalkbackState, Talker};

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::Talkback;
+
 /// The sound of one container, as `GET /api/sources` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -13,6 +15,12 @@ pub struct Source {
     pub format: Option<Format>,
     /// Whether listeners may speak into the container.
     pub talk: bool,
+    /// The way back into the container; none where nobody may talk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talkback: Option<Talkback>,
+    /// Whether it is a room: no container, only those who talk and listen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub room: bool,
     /// How many sessions listen now.
     pub listeners: u32,
     /// What keeps it from being heard, in words for people; none while nothing does.
@@ -84,6 +92,30 @@ pub enum Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{TalkbackState, Talker};
+
+    #[test]
+    fn a_room_is_written_as_the_interface_says() {
+        let room = Source {
+            id: "room".into(),
+            title: "Room".into(),
+            state: SourceState::Idle,
+            format: None,
+            talk: true,
+            talkback: Some(Talkback {
+                state: TalkbackState::Open,
+                talkers: vec![Talker { id: 7, speaking: true }],
+                trouble: None,
+            }),
+            room: true,
+            listeners: 2,
+            trouble: None,
+        };
+        assert_eq!(
+            serde_json::to_string(&room).unwrap(),
+            r#"{"id":"room","title":"Room","state":"idle","format":null,"talk":true,"talkback":{"state":"open","talkers":[{"id":7,"speaking":true}]},"room":true,"listeners":2}"#
+        );
+    }
 
     #[test]
     fn a_source_is_written_as_the_interface_says() {
@@ -98,6 +130,8 @@ mod tests {
                 found: Found::PayloadType,
             }),
             talk: false,
+            talkback: None,
+            room: false,
             listeners: 0,
             trouble: None,
         };

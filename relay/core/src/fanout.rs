@@ -11,9 +11,7 @@ mod stun;
 mod ufrag;
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Instant;
 
 use rand::rngs::StdRng;
@@ -28,6 +26,7 @@ pub use self::offer::{Credentials, OfferError};
 use self::peer::{Engine, Identity, Peer, Verdict};
 use self::stun::Check;
 use crate::frame::{OpusFrame, SourceId};
+use crate::session::SessionId;
 
 /// The address of a peer's socket, as the relay sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,38 +57,6 @@ pub struct Transmit {
     /// Its payload.
     pub bytes: Vec<u8>,
 }
-
-/// The name of a session: 128 random bits. Who knows it may end the session.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionId(u128);
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for SessionId {
-    type Err = NotASession;
-
-    fn from_str(text: &str) -> Result<Self, NotASession> {
-        match u128::from_str_radix(text, 16) {
-            Ok(id) if text.len() == 32 => Ok(Self(id)),
-            _ => Err(NotASession),
-        }
-    }
-}
-
-/// The text is not a session's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("not a session id")]
-pub struct NotASession;
 
 /// A listener's request to connect.
 #[derive(Debug, Clone)]
@@ -248,7 +215,7 @@ impl Fanout {
             return Err(ConnectError::Full(self.max_sessions));
         }
         let offer = Offer::parse(&request.offer)?;
-        let id = SessionId(self.rng.random());
+        let id = SessionId::new(self.rng.random());
         let identity = Identity {
             session: id,
             source: request.source.clone(),

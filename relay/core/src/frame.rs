@@ -2,6 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::session::SessionId;
+
 /// The rate of everything after ingest, in hertz: Opus' own (RFC 7587, section 4.1).
 pub const RATE_HZ: u32 = 48_000;
 
@@ -32,6 +34,8 @@ impl fmt::Display for SourceId {
 pub struct OpusFrame {
     /// Whose sound it is.
     pub source: SourceId,
+    /// Which of the source's listeners hear it.
+    pub to: Recipients,
     /// The position of the frame's first sample on the source's timeline, in samples at 48 kHz.
     ///
     /// Consecutive frames step by exactly the length of each; after a pause it advances by the clock.
@@ -40,6 +44,15 @@ pub struct OpusFrame {
     pub samples: u32,
     /// The Opus packet (RFC 6716).
     pub data: Arc<[u8]>,
+}
+
+/// Who of a source's listeners a frame is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recipients {
+    /// All that are not sent a mix of their own.
+    All,
+    /// One listener who also talks: everything but the own voice.
+    Session(SessionId),
 }
 
 /// How much sound one Opus frame holds.

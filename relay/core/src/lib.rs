@@ -10,8 +10,12 @@ pub mod fanout;
 mod format;
 mod frame;
 pub mod ingest;
+mod mic;
 mod rtp;
+mod session;
 
 pub use announcement::{Announcement, AnnouncementKey};
 pub use format::{AudioFormat, Encoding, FormatError};
-pub use frame::{FrameLength, OpusFrame, RATE_HZ, SourceId};
+pub use frame::{FrameLength, OpusFrame, RATE_HZ, Recipients, SourceId};
+pub use mic::{MicFrame, TalkerId};
+pub use session::{NotASession, SessionId};

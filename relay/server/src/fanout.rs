@@ -11,9 +11,9 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_core::fanout::{
     Connect, ConnectError, Credentials, Fanout, FanoutCounters, FanoutEvent, Incoming, OfferError, Session,
-    SessionId, Transmit,
+    Transmit,
 };
-use soundport_core::{OpusFrame, SourceId};
+use soundport_core::{OpusFrame, SessionId, SourceId};
 use tokio::sync::oneshot;
 use tracing::{debug, error};
 

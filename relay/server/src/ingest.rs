@@ -306,6 +306,8 @@ fn describe(status: SourceStatus) -> api::Source {
         },
         format: status.format.map(describe_format),
         talk: false,
+        talkback: None,
+        room: false,
         listeners: status.listeners,
         trouble: status.trouble,
     }

@@ -42,6 +42,8 @@ pub(in crate::state) mod tests {
             state,
             format: None,
             talk: false,
+            talkback: None,
+            room: false,
             listeners: 0,
             trouble: None,
         }

@@ -86,7 +86,17 @@ pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
 pub(crate) fn source(id: &str, state: SourceState) -> Source {
     let title = format!("{}{}", id[..1].to_uppercase(), &id[1..]);
     let format = Some(Format { encoding: Encoding::L16, rate: 48_000, channels: 2, found: Found::Assumed });
-    Source { id: id.into(), title, state, format, talk: false, listeners: 0, trouble: None }
+    Source {
+        id: id.into(),
+        title,
+        state,
+        format,
+        talk: false,
+        talkback: None,
+        room: false,
+        listeners: 0,
+        trouble: None,
+    }
 }
 
 /// Forgets every setting, what played, and which source the page shows alone.

@@ -17,8 +17,9 @@ use tracing::debug;
 
 use super::offer::{Credentials, Offer, OfferError};
 use super::stun::Check;
-use super::{Incoming, LocalAddr, PeerAddr, SessionId, Transmit, answer};
+use super::{Incoming, LocalAddr, PeerAddr, Transmit, answer};
 use crate::frame::{OpusFrame, SourceId};
+use crate::session::SessionId;
 
 /// A peer from which nothing has come for this long is gone. Browsers check consent every 2.5 to 5 s (RFC 7675).
 const SILENCE: Duration = Duration::from_secs(20);

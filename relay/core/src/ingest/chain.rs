@@ -5,7 +5,7 @@ use super::pcm::Sample;
 use super::resample::Resampler;
 use super::sound::Outlet;
 use super::timeline::Timeline;
-use crate::frame::{OpusFrame, RATE_HZ, SourceId};
+use crate::frame::{OpusFrame, RATE_HZ, Recipients, SourceId};
 
 /// What it takes to make Opus frames of PCM: holes concealed, 48 kHz, frames, encoder.
 ///
@@ -96,7 +96,7 @@ fn encode(
             out.counters.encoded += 1;
             // A frame holds at most 20 ms.
             let samples = frame.len() as u32;
-            out.push(OpusFrame { source: id.clone(), time, samples, data });
+            out.push(OpusFrame { source: id.clone(), to: Recipients::All, time, samples, data });
         }
         Err(error) => {
             out.counters.dropped_frames += 1;

@@ -6,7 +6,7 @@ use super::pcm::Sample;
 use super::status::IngestCounters;
 use super::timeline::{Pace, Timeline, Verdict};
 use super::{EncodeConfig, MAX_FRAMES};
-use crate::frame::{OpusFrame, RATE_HZ, SourceId};
+use crate::frame::{OpusFrame, RATE_HZ, Recipients, SourceId};
 
 /// Sound that stops for this long has paused, and its time goes on by the clock.
 pub(crate) const PAUSE_AFTER: Duration = Duration::from_millis(200);
@@ -96,7 +96,13 @@ impl Sound {
             return;
         }
         let time = self.timeline.time();
-        out.push(OpusFrame { source: self.id.clone(), time, samples, data: packet.into() });
+        out.push(OpusFrame {
+            source: self.id.clone(),
+            to: Recipients::All,
+            time,
+            samples,
+            data: packet.into(),
+        });
         self.timeline.advance(samples);
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use soundport_core::fanout::{
     Connect, Credentials, Fanout, Incoming, LocalAddr, OfferError, PeerAddr, Session, Transmit,
 };
-use soundport_core::{OpusFrame, SourceId};
+use soundport_core::{OpusFrame, Recipients, SourceId};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind};
 use str0m::net::{DatagramRecv, Protocol, Receive};
@@ -140,6 +140,7 @@ impl Rig {
         for _ in 0..frames {
             let frame = OpusFrame {
                 source: desktop(),
+                to: Recipients::All,
                 time: self.frame_number * 480,
                 samples: 480,
                 data: Arc::from(self.frame_number.to_be_bytes()),

@@ -12,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use soundport_api::SourceState;
+use soundport_core::SessionId;
 use soundport_core::SourceId;
-use soundport_core::fanout::{Connect, ConnectError, Credentials, OfferError, Session, SessionId};
+use soundport_core::fanout::{Connect, ConnectError, Credentials, OfferError, Session};
 
 use super::problem::Refusal;
 use super::{BODY_LIMIT_BYTES, State};
