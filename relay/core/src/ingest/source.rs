@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::config::{EncodeConfig, SourceConfig};
+use super::config::SourceConfig;
 use super::format::{Found, SourceFormat};
 use super::level::LevelMeter;
 use super::pcm;
