@@ -61,6 +61,14 @@ impl OpusEncoder {
         Ok(packet[..length].into())
     }
 
+    /// Encodes one frame that can be decoded after any other of the same sound.
+    pub(crate) fn encode_unpredicted(&mut self, frame: &[Sample]) -> opus::Result<Arc<[u8]>> {
+        self.encoder.set_prediction_disabled(true)?;
+        let encoded = self.encode(frame);
+        self.encoder.set_prediction_disabled(false)?;
+        encoded
+    }
+
     /// Forgets the past, so that the next frame can be decoded without it.
     pub(crate) fn reset(&mut self) -> opus::Result<()> {
         self.encoder.reset_state()

@@ -15,6 +15,7 @@ mod mic;
 mod rtp;
 mod sample;
 mod session;
+pub mod talkback;
 
 pub use announcement::{Announcement, AnnouncementKey};
 pub use format::{AudioFormat, Encoding, FormatError};

@@ -11,6 +11,7 @@ use super::status::{SourceState, SourceStatus};
 use super::stream::Stream;
 use super::{Farewell, RtpPort, naming};
 use crate::announcement::Announcement;
+use crate::encode::EncodeConfig;
 use crate::frame::SourceId;
 use crate::rtp::Packet;
 
