@@ -13,7 +13,6 @@ mod chain;
 mod conceal;
 mod config;
 mod configured;
-mod encode;
 mod format;
 mod g711;
 mod level;
@@ -37,10 +36,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use self::announced::Farewell;
-pub use self::config::{EncodeConfig, IngestConfig, SourceConfig};
+pub use self::config::{IngestConfig, SourceConfig};
 pub use self::format::{Found, SourceFormat};
 pub use self::port::{Attention, RtpPort, WantedPort};
 pub use self::status::{IngestCounters, SourceState, SourceStatus};
+pub use crate::encode::EncodeConfig;
 
 use self::announced::Pending;
 use self::level::LevelMeter;

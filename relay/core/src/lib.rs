@@ -6,16 +6,20 @@
 mod announcement;
 pub mod demo;
 pub mod discovery;
+mod encode;
 pub mod fanout;
 mod format;
 mod frame;
 pub mod ingest;
 mod mic;
 mod rtp;
+mod sample;
 mod session;
+pub mod talkback;
 
 pub use announcement::{Announcement, AnnouncementKey};
 pub use format::{AudioFormat, Encoding, FormatError};
 pub use frame::{FrameLength, OpusFrame, RATE_HZ, Recipients, SourceId};
 pub use mic::{MicFrame, TalkerId};
+pub use sample::Sample;
 pub use session::{NotASession, SessionId};

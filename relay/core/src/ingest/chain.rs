@@ -1,11 +1,11 @@
 use super::EncodeConfig;
 use super::conceal::Concealer;
-use super::encode::OpusEncoder;
-use super::pcm::Sample;
 use super::resample::Resampler;
 use super::sound::Outlet;
 use super::timeline::Timeline;
+use crate::encode::OpusEncoder;
 use crate::frame::{OpusFrame, RATE_HZ, Recipients, SourceId};
+use crate::sample::Sample;
 
 /// What it takes to make Opus frames of PCM: holes concealed, 48 kHz, frames, encoder.
 ///

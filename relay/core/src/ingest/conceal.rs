@@ -1,4 +1,4 @@
-use super::pcm::{SILENCE, Sample, blend, ramp};
+use crate::sample::{SILENCE, Sample, blend, ramp};
 
 /// Turns a stream with holes into one without: a hole is filled with the waveform that went before it, which fades
 /// out when the hole is long, and is cross-faded into the sound that returns.

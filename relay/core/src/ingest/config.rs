@@ -3,23 +3,9 @@ use std::net::IpAddr;
 use super::RtpPort;
 use super::probation::StreamKey;
 use super::source::Claim;
+use crate::encode::EncodeConfig;
 use crate::format::AudioFormat;
 use crate::frame::{FrameLength, SourceId};
-
-/// How sound is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EncodeConfig {
-    /// How much sound a frame holds. Defaults to 10 ms.
-    pub frame: FrameLength,
-    /// Bits per second that a source's Opus takes. Defaults to 128 000.
-    pub bitrate_bps: u32,
-}
-
-impl Default for EncodeConfig {
-    fn default() -> Self {
-        Self { frame: FrameLength::default(), bitrate_bps: 128_000 }
-    }
-}
 
 /// How ingest works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

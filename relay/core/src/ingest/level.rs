@@ -1,6 +1,7 @@
-use super::pcm::{self, SILENT_BELOW, Sample};
+use super::pcm;
 use crate::format::{AudioFormat, Encoding};
 use crate::frame::RATE_HZ;
+use crate::sample::{SILENCE, SILENT_BELOW, Sample};
 
 /// The longest Opus packet, in samples a channel (RFC 6716, section 3.2.5).
 const LONGEST_PACKET: usize = 5_760;
@@ -34,7 +35,7 @@ impl LevelMeter {
     }
 
     fn decode(&mut self, packet: &[u8]) {
-        self.sound.resize(LONGEST_PACKET, pcm::SILENCE);
+        self.sound.resize(LONGEST_PACKET, SILENCE);
         if self.decoder.is_none() {
             self.decoder = opus::Decoder::new(RATE_HZ, opus::Channels::Stereo).ok();
         }

@@ -1,17 +1,9 @@
 use super::g711;
 use super::mix::gains;
 use crate::format::{AudioFormat, Encoding};
+use crate::sample::{SILENCE, Sample};
 
-/// One instant of stereo sound: left and right, full scale is 1.0.
-pub(crate) type Sample = [f32; 2];
-
-/// Silence.
-pub(crate) const SILENCE: Sample = [0.0; 2];
-
-/// Levels below this are called silence: -80 dBFS, under the noise of any recording and over the dither of a converter.
-pub(crate) const SILENT_BELOW: f32 = 1.0e-4;
-
-/// The largest magnitudes below that, of 16 and of 24 bits.
+/// The largest magnitudes below [`SILENT_BELOW`](crate::sample::SILENT_BELOW), of 16 and of 24 bits.
 const SILENT_L16: u32 = 3;
 const SILENT_L24: u32 = 838;
 
@@ -88,20 +80,6 @@ fn l16(bytes: [u8; 2]) -> f32 {
 fn l24([high, middle, low]: [u8; 3]) -> f32 {
     // In the upper bytes of 32 bits the sign comes right by itself; 24 bits fit an f32.
     (i32::from_be_bytes([high, middle, low, 0]) >> 8) as f32 / 8_388_608.0
-}
-
-/// Part way between two samples: `a` at 0, `b` at 1.
-pub(crate) fn blend(a: Sample, b: Sample, share: f32) -> Sample {
-    [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]
-}
-
-/// A smooth way from 0 to 1 while `position` goes from 0 to `length` (a raised cosine).
-pub(crate) fn ramp(position: usize, length: usize) -> f32 {
-    if position >= length {
-        return 1.0;
-    }
-    let phase = (position as f32 + 0.5) / length as f32;
-    0.5 - 0.5 * (std::f32::consts::PI * phase).cos()
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use rubato::{
     SincInterpolationType, WindowFunction,
 };
 
-use super::pcm::{SILENCE, Sample};
 use crate::frame::RATE_HZ;
+use crate::sample::{SILENCE, Sample};
 
 /// Samples taken at a time. With half the filter this is the delay: 96 samples, 2.2 ms at 44.1 kHz.
 const CHUNK: usize = 32;

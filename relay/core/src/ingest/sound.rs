@@ -2,11 +2,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::chain::Chain;
-use super::pcm::Sample;
 use super::status::IngestCounters;
 use super::timeline::{Pace, Timeline, Verdict};
 use super::{EncodeConfig, MAX_FRAMES};
 use crate::frame::{OpusFrame, RATE_HZ, Recipients, SourceId};
+use crate::sample::Sample;
 
 /// Sound that stops for this long has paused, and its time goes on by the clock.
 pub(crate) const PAUSE_AFTER: Duration = Duration::from_millis(200);

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::config::{EncodeConfig, SourceConfig};
+use super::config::SourceConfig;
 use super::format::{Found, SourceFormat};
 use super::level::LevelMeter;
 use super::pcm;
@@ -11,6 +11,7 @@ use super::status::{SourceState, SourceStatus};
 use super::stream::Stream;
 use super::{Farewell, RtpPort, naming};
 use crate::announcement::Announcement;
+use crate::encode::EncodeConfig;
 use crate::frame::SourceId;
 use crate::rtp::Packet;
 

@@ -2,13 +2,14 @@ use std::time::{Duration, Instant};
 
 use super::EncodeConfig;
 use super::format::{Found, SourceFormat, opus_samples};
-use super::pcm::{self, Sample, block_bytes};
+use super::pcm::{self, block_bytes};
 use super::rate::RateMeter;
 use super::reorder::{Held, Place, Reorder};
 use super::sound::{Outlet, Seam, Sound};
 use crate::format::{AudioFormat, Encoding};
 use crate::frame::{RATE_HZ, SourceId};
 use crate::rtp::Packet;
+use crate::sample::Sample;
 
 /// A hole is filled up to this length; timestamps that say more are not believed.
 const MAX_HOLE: Duration = Duration::from_millis(250);

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use super::pcm::{SILENCE, Sample};
 use crate::frame::{FrameLength, RATE_HZ};
+use crate::sample::{SILENCE, Sample};
 
 /// Cuts a source's sound at 48 kHz into frames, and says when on the source's timeline each begins.
 ///

@@ -2,8 +2,23 @@ use std::sync::Arc;
 
 use opus::{Application, Bitrate, Channels, Encoder};
 
-use super::pcm::{SILENCE, Sample, blend, ramp};
-use crate::frame::RATE_HZ;
+use crate::frame::{FrameLength, RATE_HZ};
+use crate::sample::{SILENCE, Sample, blend, ramp};
+
+/// How sound is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncodeConfig {
+    /// How much sound a frame holds. Defaults to 10 ms.
+    pub frame: FrameLength,
+    /// Bits per second that a source's Opus takes. Defaults to 128 000.
+    pub bitrate_bps: u32,
+}
+
+impl Default for EncodeConfig {
+    fn default() -> Self {
+        Self { frame: FrameLength::default(), bitrate_bps: 128_000 }
+    }
+}
 
 /// The largest Opus packet of one frame, in bytes (RFC 6716, section 3.2.1), with its first byte.
 const MAX_PACKET: usize = 1276;
@@ -44,6 +59,14 @@ impl OpusEncoder {
             self.encoder.encode_float(first.as_flattened(), &mut packet)?
         };
         Ok(packet[..length].into())
+    }
+
+    /// Encodes one frame that can be decoded after any other of the same sound.
+    pub(crate) fn encode_unpredicted(&mut self, frame: &[Sample]) -> opus::Result<Arc<[u8]>> {
+        self.encoder.set_prediction_disabled(true)?;
+        let encoded = self.encode(frame);
+        self.encoder.set_prediction_disabled(false)?;
+        encoded
     }
 
     /// Forgets the past, so that the next frame can be decoded without it.

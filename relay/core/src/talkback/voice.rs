@@ -1,0 +1,300 @@
+//! One talker: packets in any order become a steady stream of sound.
+//!
+//! ```text
+//! packet ─▶ queue: order ─▶ decode: Opus, holes ─▶ stretch: the talker's clock ─▶ 10 ms of sound
+//!       └─▶ jitter: how late packets come ─────────▶ how fast
+//! ```
+//!
+//! Packets are decoded when their sound is needed, not when they come, so that one may come late. *Delay* is how far the
+//! talker's timeline is played behind the relay's clock. It is meant to be just what nearly all packets need to come in
+//! time, and is steered there by playing a little faster or slower. When nothing is there that is needed, time stands
+//! still: what is made up is not taken from what then comes, and the delay grows by it.
+
+mod clock;
+mod decode;
+mod jitter;
+mod queue;
+mod speech;
+mod steer;
+mod stretch;
+
+use std::time::Instant;
+
+use self::clock::Clock;
+use self::decode::Decoded;
+use self::jitter::Jitter;
+use self::queue::{Queue, Queued, Waiting};
+use self::speech::Speech;
+use self::steer::Steering;
+use self::stretch::Stretch;
+use super::TICK;
+use crate::frame::RATE_HZ;
+use crate::mic::MicFrame;
+use crate::sample::{SILENCE, Sample};
+
+/// How much earlier than needed nearly all packets are there, in samples: 2 ms. Covers how far steering may be behind a
+/// talker's clock.
+const MARGIN: i64 = 96;
+
+/// What is made up at a time, in samples: 5 ms.
+const MADE_UP: usize = 240;
+
+/// The delay may pass its bound by this much before packets are left out, in samples: 20 ms.
+const SLACK: i64 = 960;
+
+/// A packet whose time would come later than this, in samples, has a time of its own: it is played at once.
+const MAX_LEAD: i64 = 48_000;
+
+/// Packets no longer than this hold no sound: the talker's encoder says that it pauses (RFC 6716, section 2.1.9).
+const MAX_PAUSE_BYTES: usize = 2;
+
+/// The largest packet: 48 frames of the most bytes would not fit a datagram.
+const MAX_PACKET_BYTES: usize = 2_048;
+
+/// What a talker's voice went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VoiceCounters {
+    /// Packets that came.
+    pub packets: u64,
+    /// Packets that did not come before their sound was needed.
+    pub lost: u64,
+    /// Of those, packets whose sound was found in the next one.
+    pub recovered: u64,
+    /// Samples made up because their packet was not there.
+    pub concealed: u64,
+    /// Packets that came after their place was played, or too old to be played.
+    pub late: u64,
+    /// Packets that had come already.
+    pub duplicates: u64,
+    /// Packets that are no Opus, or whose number is far off.
+    pub garbage: u64,
+}
+
+/// One talker's voice: takes packets as they come, gives sound by the relay's clock.
+#[derive(Debug)]
+pub struct Voice {
+    clock: Clock,
+    queue: Queue,
+    jitter: Jitter,
+    decoded: Decoded,
+    stretch: Stretch,
+    steering: Steering,
+    speech: Speech,
+    counters: VoiceCounters,
+    state: State,
+    /// Samples on their way into the stretch.
+    input: Vec<Sample>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// Silence, until a packet's time has come.
+    Idle,
+    Playing(Position),
+}
+
+/// Where playing is on the talker's timeline.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    /// The time that the next packet should have.
+    end: u64,
+    /// How many samples were made up beyond that.
+    beyond: usize,
+}
+
+impl Default for Voice {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Voice {
+    /// A voice that was never heard.
+    pub fn new() -> Self {
+        Self {
+            clock: Clock::default(),
+            queue: Queue::default(),
+            jitter: Jitter::default(),
+            decoded: Decoded::new(),
+            stretch: Stretch::new(),
+            steering: Steering::default(),
+            speech: Speech::new(),
+            counters: VoiceCounters::default(),
+            state: State::Idle,
+            input: Vec::with_capacity(2 * TICK),
+        }
+    }
+
+    /// Takes a packet, whatever it is.
+    pub fn handle_frame(&mut self, frame: MicFrame) {
+        self.counters.packets += 1;
+        let Some(samples) = length(&frame.data) else {
+            self.counters.garbage += 1;
+            return;
+        };
+        let (received, sequence, time) = (self.clock.samples(frame.received), frame.sequence, frame.time);
+        match self.queue.insert(Waiting { frame, samples, seam: false }) {
+            Queued::Waits => {}
+            Queued::Late => self.counters.late += 1,
+            Queued::Duplicate => {
+                self.counters.duplicates += 1;
+                return;
+            }
+            Queued::Stray => {
+                self.counters.garbage += 1;
+                return;
+            }
+        }
+        if self.jitter.observe(received, time) {
+            self.queue.mark_seam(sequence);
+        }
+    }
+
+    /// Makes the next 10 ms of sound. Returns whether they are more than silence.
+    pub fn pull(&mut self, now: Instant, out: &mut [Sample; TICK]) -> bool {
+        let tick = self.clock.tick(now);
+        if matches!(self.state, State::Idle) {
+            self.begin(tick);
+        }
+        let State::Playing(position) = self.state else {
+            out.fill(SILENCE);
+            self.speech.hear_nothing();
+            return false;
+        };
+        let too_late = position.delay(tick, self.decoded.len()) - self.wanted_delay();
+        let needed = self.stretch.set_speed(self.steering.follow(too_late));
+        while self.decoded.len() < needed {
+            if !self.refill(tick) {
+                self.decoded.pause(needed - self.decoded.len());
+                self.state = State::Idle;
+                break;
+            }
+        }
+        self.input.clear();
+        self.decoded.take(needed, &mut self.input);
+        self.stretch.process(&self.input, out);
+        self.speech.hear(out)
+    }
+
+    /// Whether the talker speaks, or did half a second ago.
+    pub fn is_speaking(&self) -> bool {
+        self.speech.is_speaking()
+    }
+
+    /// The largest magnitudes, left and right, since they were asked for last.
+    pub fn take_peaks(&mut self) -> Sample {
+        self.speech.take_peaks()
+    }
+
+    /// What the voice went through so far.
+    pub fn counters(&self) -> VoiceCounters {
+        self.counters
+    }
+}
+
+impl Voice {
+    /// The delay at which nearly all packets are there when they are needed.
+    fn wanted_delay(&self) -> i64 {
+        self.jitter.slow().saturating_add(TICK as i64 + MARGIN)
+    }
+
+    /// The delay at which a packet is too old to be played, if there is a later one.
+    fn longest_delay(&self) -> i64 {
+        self.jitter.slowest().saturating_add(TICK as i64 + MARGIN)
+    }
+
+    /// Begins to play if the first packet's time comes within this tick.
+    fn begin(&mut self, tick: i64) {
+        while let Some(packet) = self.queue.front() {
+            let time = packet.frame.time;
+            let age = tick.wrapping_sub(time as i64);
+            if packet.is_pause() {
+                self.queue.pop();
+                continue;
+            }
+            if age > self.longest_delay() && self.queue.len() > 1 {
+                self.queue.pop();
+                self.counters.late += 1;
+                continue;
+            }
+            let lead = self.wanted_delay().saturating_sub(age);
+            if (TICK as i64..MAX_LEAD).contains(&lead) {
+                return;
+            }
+            self.stretch.reset();
+            self.steering.reset();
+            self.decoded.pause(usize::try_from(lead).unwrap_or(0).min(TICK));
+            self.state = State::Playing(Position { end: time, beyond: 0 });
+            return;
+        }
+    }
+
+    /// Brings in more sound. False if there is none, and what was made up instead has faded out.
+    fn refill(&mut self, tick: i64) -> bool {
+        let State::Playing(position) = self.state else {
+            return false;
+        };
+        let Some(packet) = self.queue.front() else {
+            return self.make_up(position, MADE_UP);
+        };
+        if packet.is_pause() {
+            self.queue.pop();
+            return true;
+        }
+        let gap = if packet.seam { 0 } else { position.until(packet.frame.time) };
+        if gap > 0 {
+            return self.make_up(position, usize::try_from(gap).map_or(MADE_UP, |gap| gap.min(MADE_UP)));
+        }
+        let delay = tick.wrapping_add(self.decoded.len() as i64).wrapping_sub(packet.frame.time as i64);
+        let too_old = delay > self.longest_delay().saturating_add(SLACK) && self.queue.len() > 1;
+        self.counters.lost += self.queue.missing_before(packet.frame.sequence);
+        let Some(packet) = self.queue.pop() else {
+            return false;
+        };
+        if too_old {
+            self.counters.late += 1;
+        } else if !self.decoded.packet(&packet.frame.data, packet.samples) {
+            self.counters.garbage += 1;
+        }
+        let end = packet.frame.time.wrapping_add(packet.samples as u64);
+        self.state = State::Playing(Position { end, beyond: 0 });
+        true
+    }
+
+    fn make_up(&mut self, position: Position, samples: usize) -> bool {
+        if self.decoded.is_faded() {
+            return false;
+        }
+        let made_up = self.decoded.make_up(samples);
+        self.counters.concealed += made_up as u64;
+        self.state = State::Playing(Position { beyond: position.beyond + made_up, ..position });
+        true
+    }
+}
+
+impl Position {
+    /// How far the oldest of `waiting` samples is behind the relay's clock.
+    fn delay(self, tick: i64, waiting: usize) -> i64 {
+        let begin = self.end.wrapping_add(self.beyond as u64).wrapping_sub(waiting as u64);
+        tick.wrapping_sub(begin as i64)
+    }
+
+    /// How much is missing before a packet of this time; less than nothing if time stood still for it.
+    fn until(self, time: u64) -> i64 {
+        (time.wrapping_sub(self.end) as i64).saturating_sub(self.beyond as i64)
+    }
+}
+
+impl Waiting {
+    fn is_pause(&self) -> bool {
+        self.frame.data.len() <= MAX_PAUSE_BYTES
+    }
+}
+
+/// How many samples a packet holds; none if it is no Opus.
+fn length(packet: &[u8]) -> Option<usize> {
+    if packet.is_empty() || packet.len() > MAX_PACKET_BYTES {
+        return None;
+    }
+    opus::packet::get_nb_samples(packet, RATE_HZ).ok().filter(|samples| *samples > 0)
+}

@@ -1,0 +1,48 @@
+use crate::sample::{SILENT_BELOW, Sample};
+use crate::talkback::TICK;
+
+/// Who is louder than this speaks: the mean over a tick, -50 dBFS.
+const SPEECH: f32 = 3.16e-3;
+
+/// Speech goes on for so many ticks after it was last heard: half a second.
+const HOLD_TICKS: u32 = 50;
+
+/// Hears whether somebody speaks, and how loud.
+#[derive(Debug)]
+pub(crate) struct Speech {
+    quiet_ticks: u32,
+    peaks: Sample,
+}
+
+impl Speech {
+    pub(crate) fn new() -> Self {
+        Self { quiet_ticks: HOLD_TICKS, peaks: [0.0; 2] }
+    }
+
+    /// Listens to a tick. Returns whether it is more than silence.
+    pub(crate) fn hear(&mut self, sound: &[Sample; TICK]) -> bool {
+        let (mut peaks, mut energy) = ([0.0_f32; 2], 0.0);
+        for [left, right] in sound {
+            peaks = [peaks[0].max(left.abs()), peaks[1].max(right.abs())];
+            energy += left * left + right * right;
+        }
+        self.peaks = [self.peaks[0].max(peaks[0]), self.peaks[1].max(peaks[1])];
+        let speaks = energy > SPEECH * SPEECH * (2 * TICK) as f32;
+        self.quiet_ticks = if speaks { 0 } else { self.quiet_ticks.saturating_add(1) };
+        peaks.iter().any(|peak| *peak >= SILENT_BELOW)
+    }
+
+    /// A tick of silence.
+    pub(crate) fn hear_nothing(&mut self) {
+        self.quiet_ticks = self.quiet_ticks.saturating_add(1);
+    }
+
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.quiet_ticks < HOLD_TICKS
+    }
+
+    /// The largest magnitudes since they were asked for last.
+    pub(crate) fn take_peaks(&mut self) -> Sample {
+        std::mem::take(&mut self.peaks)
+    }
+}

@@ -1,0 +1,84 @@
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{
+    Adjustable as _, Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType,
+    WindowFunction,
+};
+
+use crate::sample::{SILENCE, Sample};
+use crate::talkback::TICK;
+
+/// The filter's length in samples; half of it is the delay: 0.3 ms.
+const TAPS: usize = 32;
+
+/// Filters between two samples; between those the coefficients are interpolated.
+const PHASES: usize = 256;
+
+/// The speed is never further from 1 than this.
+pub(crate) const MAX_DEVIATION: f64 = 0.02;
+
+/// Plays sound a little faster or slower, by resampling: pitch changes with speed, and no sample is dropped or repeated.
+pub(crate) struct Stretch {
+    /// None where it could not be made: then the speed is always 1.
+    inner: Option<Async<f32>>,
+}
+
+impl Stretch {
+    pub(crate) fn new() -> Self {
+        let parameters = SincInterpolationParameters {
+            sinc_len: TAPS,
+            f_cutoff: Some(0.95),
+            oversampling_factor: PHASES,
+            interpolation: SincInterpolationType::Linear,
+            window: WindowFunction::Blackman2,
+        };
+        let inner = Async::new_sinc(1.0, 1.0 + 2.0 * MAX_DEVIATION, &parameters, TICK, 2, FixedAsync::Output)
+            .inspect_err(|error| tracing::error!(%error, "no resampler: a talker's clock is not followed"))
+            .ok();
+        Self { inner }
+    }
+
+    /// Forgets the past.
+    pub(crate) fn reset(&mut self) {
+        if let Some(inner) = &mut self.inner {
+            inner.reset();
+        }
+    }
+
+    /// Goes over to another speed during the next tick. Returns how many samples that takes.
+    pub(crate) fn set_speed(&mut self, deviation: f64) -> usize {
+        let Some(inner) = &mut self.inner else {
+            return TICK;
+        };
+        let speed = 1.0 + deviation.clamp(-MAX_DEVIATION, MAX_DEVIATION);
+        if let Err(error) = inner.set_resample_ratio(1.0 / speed, true) {
+            tracing::debug!(%error, "the speed was not changed");
+        }
+        inner.input_frames_next()
+    }
+
+    /// Makes a tick of as many samples as [`set_speed`](Self::set_speed) asked for.
+    pub(crate) fn process(&mut self, sound: &[Sample], out: &mut [Sample; TICK]) {
+        let Some(inner) = &mut self.inner else {
+            out.iter_mut().zip(sound).for_each(|(out, sample)| *out = *sample);
+            return;
+        };
+        let frames = sound.len();
+        let done = match (
+            InterleavedSlice::new(sound.as_flattened(), 2, frames),
+            InterleavedSlice::new_mut(out.as_flattened_mut(), 2, TICK),
+        ) {
+            (Ok(input), Ok(mut output)) => inner.process_into_buffer(&input, &mut output, None).is_ok(),
+            _ => false,
+        };
+        if !done {
+            out.fill(SILENCE);
+        }
+    }
+}
+
+impl std::fmt::Debug for Stretch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ratio = self.inner.as_ref().map(|inner| inner.resample_ratio());
+        f.debug_struct("Stretch").field("ratio", &ratio).finish_non_exhaustive()
+    }
+}
