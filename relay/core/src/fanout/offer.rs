@@ -85,9 +85,10 @@ impl Offer {
         if flow == Flow::In && session.medias.len() > 1 {
             return Err(OfferError::NotAlone(session.medias.len()));
         }
-        let accepted = session.medias.iter().position(|media| has_opus(media, flow)).ok_or(flow.lacks())?;
+        let accepted =
+            session.medias.iter().position(|media| has_opus(media, flow)).ok_or_else(|| flow.lacks())?;
         let audio = &session.medias[accepted];
-        let (payload_type, format_parameters) = opus(audio).ok_or(flow.lacks())?;
+        let (payload_type, format_parameters) = opus(audio).ok_or_else(|| flow.lacks())?;
         let transport = |name| transport_attribute(&session, audio, name);
 
         Ok(Self {

@@ -87,7 +87,7 @@ impl Microphone {
     pub fn frame(&mut self, data: Vec<u8>) -> MicFrame {
         let (sequence, time) = (self.sequence, self.time);
         self.sequence += 1;
-        MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data }
+        MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data: data.into() }
     }
 
     /// All packets of so much time.
