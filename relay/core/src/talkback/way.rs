@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use super::invitation::{Invitation, PAYLOAD_TYPE, SAP_PORT};
 use super::{Leg, TICK, TalkPacket};
 use crate::frame::SourceId;
-use crate::sample::Sample;
+use crate::sample::{SILENCE, Sample};
 
 /// Samples in a packet: 5 ms, which every path carries whole, as stereo of 16 bits.
 const PACKET: usize = TICK / 2;
@@ -146,14 +146,10 @@ impl Way {
         match self.state {
             State::Open => {
                 self.announce_if_due(ANNOUNCE_EVERY, source, now, out);
-                for (n, packet) in (0..).zip(sound.chunks_exact(PACKET)) {
-                    out.push(self.packet(source, n, packet));
-                }
+                out.extend(sound.chunks_exact(PACKET).map(|packet| self.packet(source, packet)));
             }
             State::Opening { .. } => self.knock(source, rng, now, out),
         }
-        // The clock goes on, also while nothing is sent.
-        self.timestamp = self.timestamp.wrapping_add(TICK as u32);
     }
 
     /// A datagram to the container came back.
@@ -187,7 +183,7 @@ impl Way {
         }
         self.announce_if_due(RETRY_EVERY, source, now, out);
         if self.probed.is_none() && now >= self.probe_due {
-            out.push(self.packet(source, 0, &[[0.0; 2]; PACKET]));
+            out.push(self.packet(source, &[SILENCE; PACKET]));
             self.probed = Some(now);
             self.state = State::Opening { since, probes: probes.saturating_add(1) };
             self.probe_due = match probes {
@@ -221,18 +217,21 @@ impl Way {
         }
     }
 
-    /// The `n`th packet of this tick (RFC 3550, section 5.1; RFC 3551, section 4.5.11).
-    fn packet(&mut self, source: &SourceId, n: u32, sound: &[Sample]) -> TalkPacket {
+    /// The next packet (RFC 3550, section 5.1; RFC 3551, section 4.5.11).
+    ///
+    /// Timestamps count what was sent, not the time that went by: PulseAudio plays all later sound so much later.
+    fn packet(&mut self, source: &SourceId, sound: &[Sample]) -> TalkPacket {
         let mut bytes = Vec::with_capacity(12 + 4 * PACKET);
         bytes.extend([0x80, PAYLOAD_TYPE]);
         bytes.extend(self.sequence.to_be_bytes());
-        bytes.extend(self.timestamp.wrapping_add(n * PACKET as u32).to_be_bytes());
+        bytes.extend(self.timestamp.to_be_bytes());
         bytes.extend(self.ssrc.to_be_bytes());
         // A cast from float keeps within the range of the integer.
         bytes.extend(
             sound.as_flattened().iter().flat_map(|&level| ((level * 32_767.0).round() as i16).to_be_bytes()),
         );
         self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(PACKET as u32);
         let to = SocketAddr::new(self.to.address, self.invitation.port);
         TalkPacket { source: source.clone(), leg: Leg::Sound, to, bytes }
     }
