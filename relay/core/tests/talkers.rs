@@ -128,3 +128,24 @@ fn talkers_of_a_source_are_counted_and_ended_apart_from_its_listeners() {
     assert!(rig.fanout.session(listening.id).is_some());
     rig.pass(Duration::from_secs(1));
 }
+
+#[test]
+fn a_listener_that_is_handed_to_the_mixer_notices_no_jump_in_time() {
+    let mut rig = Rig::new();
+    let (index, _) = rig.listen("10.0.0.5:4000");
+    rig.play(5);
+    for n in 0..5 {
+        let time = 1_000_000_007 + n * 480;
+        rig.send(OpusFrame {
+            source: desktop(),
+            to: Recipients::Others,
+            time,
+            samples: 480,
+            data: b"mix".as_slice().into(),
+        });
+    }
+    rig.play(5);
+    let stamps: Vec<u32> = rig.listeners[index].heard.iter().map(|heard| heard.timestamp).collect();
+    let steps: Vec<u32> = stamps.windows(2).map(|two| two[1].wrapping_sub(two[0])).collect();
+    assert_eq!(steps, [480; 14]);
+}

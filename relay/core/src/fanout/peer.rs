@@ -220,7 +220,7 @@ impl Peer {
         let Role::Listener(listening) = &mut self.role else { return };
         let (mid, pt) = self.media;
         let Some(writer) = self.rtc.writer(mid) else { return };
-        let (time, after_pause) = listening.stamp(frame);
+        let (time, after_pause) = listening.stamp(frame, now);
         let written = writer.start_of_talkspurt(after_pause).write(
             pt,
             now,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use str0m::rtp::RtpPacket;
 
-use crate::frame::OpusFrame;
+use crate::frame::{OpusFrame, Recipients};
 use crate::mic::{MicFrame, TalkerId};
 use crate::session::SessionId;
 
@@ -16,12 +16,21 @@ pub(super) enum Role {
 
 /// The relay's side of a stream that a listener hears.
 pub(super) struct Listening {
-    /// RTP timestamp of the source's time zero: random, as RFC 3550, section 5.1, asks.
-    timestamp_base: u32,
-    /// Where the next frame is expected on the source's timeline.
-    next_time: Option<u64>,
+    /// What is added to a frame's time to make its RTP timestamp: random at first, as RFC 3550, section 5.1, asks.
+    timestamp_base: u64,
+    last: Option<Last>,
     /// It also talks, and so hears a mix without its own voice.
     pub(super) has_own_mix: bool,
+}
+
+/// The frame that was sent last.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// Whether it was mixed, and so on the mixer's timeline, not the container's.
+    mixed: bool,
+    /// Where the next one is expected on its timeline.
+    next_time: u64,
+    sent: Instant,
 }
 
 /// The relay's side of a microphone.
@@ -39,14 +48,23 @@ const MAX_SSRCS: usize = 8;
 
 impl Listening {
     pub(super) fn new(timestamp_base: u32) -> Self {
-        Self { timestamp_base, next_time: None, has_own_mix: false }
+        Self { timestamp_base: timestamp_base.into(), last: None, has_own_mix: false }
     }
 
     /// The RTP timestamp of `frame`, not yet cut to 32 bits, and whether it is the first after a pause.
-    pub(super) fn stamp(&mut self, frame: &OpusFrame) -> (u64, bool) {
-        let time = frame.time.wrapping_add(u64::from(self.timestamp_base));
-        let next = frame.time + u64::from(frame.samples);
-        (time, self.next_time.replace(next) != Some(frame.time))
+    pub(super) fn stamp(&mut self, frame: &OpusFrame, now: Instant) -> (u64, bool) {
+        let mixed = frame.to != Recipients::All;
+        if let Some(last) = self.last.filter(|last| last.mixed != mixed) {
+            // Another timeline: its frames follow on the last as the clock says, but for the length of a frame.
+            let waited = (now.saturating_duration_since(last.sent).as_millis() as u64 * 48)
+                .saturating_sub(frame.samples.into());
+            let expected = self.timestamp_base.wrapping_add(last.next_time).wrapping_add(waited);
+            self.timestamp_base = expected.wrapping_sub(frame.time);
+        }
+        let next_time = frame.time.wrapping_add(frame.samples.into());
+        let last = self.last.replace(Last { mixed, next_time, sent: now });
+        let goes_on = last.is_some_and(|last| last.mixed == mixed && last.next_time == frame.time);
+        (self.timestamp_base.wrapping_add(frame.time), !goes_on)
     }
 }
 
