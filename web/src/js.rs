@@ -2,6 +2,7 @@
 
 use js_sys::{Function, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
+use web_sys::EventTarget;
 
 #[wasm_bindgen]
 extern "C" {
@@ -53,6 +54,29 @@ extern "C" {
 
     #[wasm_bindgen(method, getter, js_name = audioSession)]
     pub(crate) fn audio_session(this: &NavigatorWithAudio) -> Option<AudioSession>;
+
+    /// `navigator`, where it gives microphones (secure contexts alone) and tells of permissions.
+    pub(crate) type NavigatorWithMicrophones;
+
+    #[wasm_bindgen(method, getter, js_name = mediaDevices)]
+    pub(crate) fn media_devices(this: &NavigatorWithMicrophones) -> Option<MediaDevices>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn permissions(this: &NavigatorWithMicrophones) -> Option<Permissions>;
+
+    /// `MediaDevices`.
+    #[wasm_bindgen(extends = EventTarget)]
+    pub(crate) type MediaDevices;
+
+    #[wasm_bindgen(method, catch, js_name = getUserMedia)]
+    pub(crate) fn get_user_media(this: &MediaDevices, constraints: &JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, js_name = enumerateDevices)]
+    pub(crate) fn enumerate_devices(this: &MediaDevices) -> Promise;
+
+    /// `Permissions`.
+    pub(crate) type Permissions;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn query(this: &Permissions, descriptor: &JsValue) -> Result<Promise, JsValue>;
 
     /// `navigator`, where it has a media session (W3C Media Session).
     pub(crate) type NavigatorWithKeys;

@@ -27,10 +27,15 @@ pub(crate) fn levels(text: &str) -> Option<Vec<(String, [f32; 2])>> {
     levels.is_object().then(|| entries(&levels).filter_map(level).collect())
 }
 
-/// An object's fields that are texts, for objects that hold little else.
+/// An object's fields that are texts, for objects of which little else is asked.
 pub(crate) struct Texts(JsValue);
 
 impl Texts {
+    /// Reads an object of the browser's; what is none has no fields.
+    pub(crate) fn of(object: JsValue) -> Self {
+        Self(object)
+    }
+
     /// Reads a text as a JSON object; none where it is not.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         js_sys::JSON::parse(text).ok().filter(JsValue::is_object).map(Self)
