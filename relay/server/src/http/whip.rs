@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, RawQuery, State as Extract};
-use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
+use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
@@ -59,7 +59,7 @@ async fn reserved(
     Path(path): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     session::find(&state, Kind::Talker, &path).await?;
-    Err(Refusal::MethodNotAllowed)
+    Ok(([(ALLOW, "DELETE,PATCH")], Refusal::MethodNotAllowed).into_response())
 }
 
 /// The session by which the talker listens, where `?with=` names one.
