@@ -4,6 +4,8 @@
 
 #[path = "page/stage.rs"]
 mod stage;
+#[path = "page/talk.rs"]
+mod talk;
 
 use std::collections::BTreeMap;
 
