@@ -56,19 +56,21 @@ fn bursts_are_evened_out() {
 
 #[test]
 fn a_stall_makes_delay_grow_at_once_and_shrink_slowly_without_a_click() {
-    let mut microphone = Microphone::new(tone(700.0));
+    let mut microphone = Microphone::new(beats());
     let mut packets = microphone.speak(seconds(60));
+    let (mut undisturbed, mut relay) = (Relay::new(), Relay::new());
+    undisturbed.hear(packets.clone());
     for (at, _) in &mut packets[500..503] {
         *at = (*at).max(ms(10_080));
     }
-    let mut relay = Relay::new();
     relay.hear(packets);
-    let delays = delays_of(&relay, &microphone);
-    let at = |second: f64| delays.iter().find(|(when, _)| *when > second).unwrap().1;
-    eprintln!("{} {} {} {}", at(9.0), at(11.0), at(30.0), at(59.0));
-    assert!(at(9.0) < 16.0 && at(11.0) > 30.0 && at(59.0) < 20.0);
-    assert!(step(&relay.heard[11 * 48_000..]) < 1.02, "a click");
-    assert!(step(&relay.heard[48_000..11 * 48_000]) < 1.5, "a loud click");
+    let delays = beat_delays(&relay.heard);
+    let at = |second: usize| delays[second];
+    eprintln!("{delays:.1?}");
+    assert!(at(9) < 16.0 && at(11) > 50.0 && at(12) < at(11) && at(58) < 20.0, "{delays:.1?}");
+    let undisturbed = step(&undisturbed.heard[48_000..]);
+    let disturbed = step(&relay.heard[48_000..]);
+    assert!(disturbed < 1.1 * undisturbed, "a click: {disturbed} {undisturbed}");
 }
 
 #[test]
@@ -79,24 +81,28 @@ fn lost_packets_are_concealed() {
     packets.retain(|_| dice.roll() > 0.05);
     let mut relay = Relay::new();
     relay.hear(packets);
+    relay.play_until(seconds(61));
     let counters = relay.voice.counters();
-    eprintln!("{counters:?} {}", step(&relay.heard[48_000..]));
+    eprintln!("{counters:?} {}", step(&relay.heard[48_000..60 * 48_000]));
     assert!((100..200).contains(&counters.lost), "{counters:?}");
     assert_eq!(counters.late, 0);
-    assert!(step(&relay.heard[48_000..]) < 1.3, "a click");
-    assert!(relay.sounded[10..].iter().all(|sounds| *sounds), "a hole");
-    assert!(delay_of(&relay, &microphone) < 40.0);
+    assert!(step(&relay.heard[48_000..60 * 48_000]) < 1.3, "a click");
+    assert!(relay.sounded[10..6000].iter().all(|sounds| *sounds), "a hole");
+    // Sound fades out within 100 ms of the last packet's end.
+    let end = relay.sounded.iter().filter(|sounds| **sounds).count() as u64 * 10;
+    assert!((60_050..60_150).contains(&end), "sound of 60 s took {end} ms");
 }
 
 #[test]
 fn lost_packets_are_found_in_the_next_ones() {
     let spoken = || {
-        let mut microphone = Microphone::with(Channels::Mono, Application::Voip, 960, 20_000, buzz());
+        let mut microphone = Microphone::with(Channels::Mono, Application::Voip, 960, 32_000, buzz());
         microphone.encoder().set_inband_fec(true).unwrap();
         microphone.encoder().set_packet_loss_perc(10).unwrap();
         microphone.encoder().set_max_bandwidth(opus::Bandwidth::Wideband).unwrap();
         microphone.encoder().set_signal(opus::Signal::Voice).unwrap();
-        microphone.speak(seconds(60))
+        let packets = microphone.speak(seconds(60));
+        packets
     };
     let mut dice = Dice::new(5);
     let mut packets = spoken();
@@ -105,7 +111,7 @@ fn lost_packets_are_found_in_the_next_ones() {
     relay.hear(packets);
     let counters = relay.voice.counters();
     eprintln!("{counters:?}");
-    assert!(counters.recovered * 10 > counters.lost * 8, "{counters:?}");
+    assert!(counters.recovered * 10 > counters.lost * 7, "{counters:?}");
     assert!(counters.concealed < 960 * counters.lost / 4, "{counters:?}");
 }
 
@@ -141,48 +147,81 @@ fn duplicates_are_not_heard() {
 
 #[test]
 fn the_first_word_is_whole() {
-    let mut microphone = Microphone::new(tone(700.0));
     let mut relay = Relay::new();
-    relay.hear(microphone.speak(seconds(1)));
-    assert_whole(&relay, 0, 48_000);
+    relay.hear(Microphone::with(Channels::Mono, Application::LowDelay, 960, 48_000, words()).speak(seconds(1)));
+    assert_whole(&relay.heard);
 }
 
 #[test]
 fn the_first_word_after_a_pause_is_whole() {
-    for after in [ms(120), ms(400), ms(10_000)] {
-        let mut microphone = Microphone::new(tone(700.0));
-        let mut relay = Relay::new();
-        relay.hear(microphone.speak(seconds(1)));
-        // Discontinuous transmission: time goes on, packet numbers do not.
-        microphone.pause(after);
-        let begin = relay.heard.len();
-        let spoken = microphone.position();
-        relay.hear(microphone.speak(seconds(1)));
-        let silence = relay.sounded.iter().filter(|sounds| !**sounds).count() as u64;
-        assert!(silence * 10 + 150 > after.as_millis() as u64, "{silence} silent ticks after {after:?}");
-        assert_eq!(relay.voice.counters().lost, 0);
-        assert_eq!(relay.voice.counters().concealed, 0);
-        assert_whole(&relay, begin, spoken);
+    for pause in [ms(120), ms(400), ms(10_000)] {
+        for late in [ms(0), ms(15), ms(40)] {
+            let mut microphone = Microphone::with(Channels::Mono, Application::LowDelay, 960, 48_000, words());
+            let mut relay = Relay::new();
+            relay.hear(microphone.speak(seconds(1)));
+            // Discontinuous transmission: time goes on, packet numbers do not.
+            microphone.pause(pause);
+            microphone.hears(words());
+            let mut packets = microphone.speak(seconds(1));
+            packets.iter_mut().for_each(|(at, _)| *at += late);
+            let begin = packets[0].0;
+            relay.play_until(begin);
+            let heard = relay.heard.len();
+            assert!(!relay.sounded.last().unwrap(), "no silence in a pause of {pause:?}");
+            relay.hear(packets);
+            assert_whole(&relay.heard[heard..]);
+            let counters = relay.voice.counters();
+            assert_eq!((counters.lost, counters.concealed, counters.late), (0, 0, 0), "{pause:?} {late:?}");
+        }
     }
 }
 
 #[test]
-fn a_talker_who_begins_anew_is_heard_at_once() {
-    for (sequence, time) in [(3, 0), (70_000, 17), (9_000_000, u64::MAX - 48_000), (65_540, 5_000_000_000)] {
-        let mut microphone = Microphone::new(tone(700.0));
-        let mut relay = Relay::new();
-        relay.hear(microphone.speak(seconds(2)));
-        let mut anew = Microphone::new(tone(700.0));
-        let shift = ms(2_300);
-        let packets = anew.speak(seconds(2)).into_iter().enumerate().map(|(n, (at, mut frame))| {
-            frame.sequence = sequence + n as u64;
-            frame.time = time.wrapping_add(960 * n as u64);
-            (at + shift, frame)
+fn an_encoder_that_pauses_is_not_concealed() {
+    // Half a second of sound, two seconds of silence.
+    let mut wave = buzz();
+    let mut microphone =
+        Microphone::with(Channels::Mono, Application::Voip, 960, 24_000, move |n| {
+            if n % 120_000 < 24_000 { wave(n) } else { 0.0 }
         });
-        relay.hear(packets.collect());
-        let sound = &relay.heard[48_000 * 3..48_000 * 4];
-        assert!((ear::level(sound, 0, 700.0) / LEVEL - 1.0).abs() < 0.02, "{sequence} {time}");
-        assert!(step(sound) < 1.02, "{sequence} {time}: a click");
+    microphone.encoder().set_dtx(true).unwrap();
+    microphone.encoder().set_max_bandwidth(opus::Bandwidth::Wideband).unwrap();
+    let mut packets = microphone.speak(seconds(60));
+    // What an encoder says in so few bytes is not sent by a browser; RTP's numbers do not count it.
+    packets.retain(|(_, frame)| frame.data.len() > 2);
+    for (n, (_, frame)) in packets.iter_mut().enumerate() {
+        frame.sequence = n as u64;
+    }
+    assert!(packets.len() < 2000, "the encoder did not pause: {}", packets.len());
+    let mut relay = Relay::new();
+    relay.hear(packets);
+    relay.play_until(seconds(60));
+    let counters = relay.voice.counters();
+    assert_eq!((counters.lost, counters.concealed, counters.late), (0, 0, 0));
+    let sounding = relay.sounded.iter().filter(|sounds| **sounds).count();
+    assert!((1_200..2_400).contains(&sounding), "{sounding} of 6000 ticks sounded");
+}
+
+#[test]
+fn a_talker_who_begins_anew_is_heard_at_once() {
+    for gap in [ms(0), ms(300)] {
+        for (sequence, time) in [(3, 0), (70_000, 17), (9_000_000, u64::MAX - 48_000), (65_640, 5_000_000_000)] {
+            let mut relay = Relay::new();
+            relay.hear(Microphone::new(tone(700.0)).speak(seconds(2)));
+            let anew = Microphone::new(tone(700.0)).speak(seconds(2));
+            let packets = anew.into_iter().enumerate().map(|(n, (at, mut frame))| {
+                frame.sequence = sequence + n as u64;
+                frame.time = time.wrapping_add(960 * n as u64);
+                (at + seconds(2) + gap, frame)
+            });
+            relay.hear(packets.collect());
+            let about = format!("{gap:?}, then {sequence} {time}");
+            let sound = &relay.heard[2 * 48_000 + 24_000..4 * 48_000];
+            assert!(step(sound) < 1.05, "{about}: a click");
+            let levels = ear::envelope(sound, 480);
+            let quietest = levels.into_iter().fold(f64::MAX, f64::min) * 2.0_f64.sqrt() / LEVEL;
+            assert!(quietest > 0.95, "{about}: {quietest}");
+        }
     }
 }
 
@@ -207,7 +246,7 @@ fn every_kind_of_packet_is_heard() {
     for channels in [Channels::Mono, Channels::Stereo] {
         for application in [Application::Voip, Application::LowDelay] {
             for samples in [120, 240, 480, 960, 1920, 2880, 3840, 4800, 5760] {
-                let mut microphone = Microphone::with(channels, application, samples, 48_000, tone(500.0));
+                let mut microphone = Microphone::with(channels, application, samples, 96_000, tone(500.0));
                 let mut relay = Relay::new();
                 relay.hear(microphone.speak(seconds(5)));
                 let about = format!("{channels:?} {application:?} {samples}");
@@ -238,7 +277,11 @@ fn ticks_that_come_late_or_several_at_once_change_nothing() {
     let packets = Microphone::new(tone(700.0)).speak(seconds(20));
     let mut dice = Dice::new(4);
     let mut relay = Relay::new();
-    relay.late = Box::new(move |tick| if tick % 50 < 5 { ms(60) } else { ms((dice.roll() * 5.0) as u64) });
+    relay.late = Box::new(move |tick| match tick {
+        ..200 => ms(0),
+        tick if tick % 50 < 5 => ms(60),
+        _ => ms((dice.roll() * 5.0) as u64),
+    });
     relay.hear(packets);
     eprintln!("{:?} {}", relay.voice.counters(), step(&relay.heard[2 * 48_000..]));
     assert!(step(&relay.heard[2 * 48_000..]) < 1.02, "a click");
@@ -262,10 +305,36 @@ fn who_speaks_is_known() {
     }
 }
 
-/// A voiced sound: many harmonics.
+/// A tone that is louder in the first nine tenths of each second.
+fn beats() -> impl FnMut(u64) -> f64 {
+    let mut tone = tone(700.0);
+    move |n| tone(n) * if n % 48_000 < 43_200 { 1.0 } else { 0.3 }
+}
+
+/// How many milliseconds after its packet came each loud part of the beats was heard to begin.
+fn beat_delays(sound: &[[f32; 2]]) -> Vec<f64> {
+    let (mut delays, mut quiet) = (vec![], 4_000);
+    for (n, [level, _]) in sound.iter().enumerate() {
+        if f64::from(level.abs()) < 0.5 * LEVEL {
+            quiet += 1;
+        } else {
+            if quiet > 3_000 {
+                let second = delays.len() as f64;
+                delays.push((Relay::heard_at(n as f64) - second) * 1000.0 - ENCODER_MS);
+            }
+            quiet = 0;
+        }
+    }
+    delays
+}
+
+/// Three syllables a second: a voiced sound of many harmonics that comes and goes.
 fn buzz() -> impl FnMut(u64) -> f64 {
     let mut tones: Vec<_> = (1..12).map(|k| (tone(140.0 * f64::from(k)), 1.0 / f64::from(k))).collect();
-    move |n| tones.iter_mut().map(|(tone, level)| tone(n) * *level).sum::<f64>() * 0.4
+    move |n| {
+        let open = (std::f64::consts::PI * (n as f64 / 16_000.0).fract()).sin().powi(2);
+        tones.iter_mut().map(|(tone, level)| tone(n) * *level).sum::<f64>() * 0.4 * open
+    }
 }
 
 /// The largest step against that of a clean 700 Hz.
@@ -300,7 +369,20 @@ fn median(values: &[f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Asserts that a 700 Hz tone spoken from the sample `spoken` on is heard from its first period, after `begin`.
-fn assert_whole(relay: &Relay, begin: usize, spoken: u64) {
-    let _ = (relay, begin, spoken);
+/// 20 ms of 1400 Hz, and then 700 Hz.
+fn words() -> impl FnMut(u64) -> f64 {
+    let (mut first, mut rest) = (tone(1400.0), tone(700.0));
+    let mut position = 0;
+    move |_| {
+        position += 1;
+        if position < 960 { first(position) } else { rest(position) }
+    }
+}
+
+/// Asserts that all 28 periods of the first of the [`words`] are in the first 100 ms.
+fn assert_whole(sound: &[[f32; 2]]) {
+    let rises = |n: &usize| sound[*n][0] <= 0.0 && sound[n + 1][0] > 0.0 && sound[n + 8][0] > 0.3;
+    let rises: Vec<usize> = (0..4800).filter(rises).collect();
+    let periods = rises.windows(2).filter(|pair| (30..40).contains(&(pair[1] - pair[0]))).count();
+    assert!((26..29).contains(&periods), "{periods} periods of the first word");
 }

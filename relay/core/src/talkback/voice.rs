@@ -179,6 +179,7 @@ impl Voice {
             if !self.refill(tick) {
                 self.decoded.pause(needed - self.decoded.len());
                 self.state = State::Idle;
+                self.queue.rest();
                 break;
             }
         }
@@ -229,7 +230,10 @@ impl Voice {
                 self.counters.late += 1;
                 continue;
             }
-            let lead = self.wanted_delay().saturating_sub(age);
+            // If this packet is late, the next ones may be.
+            let own = self.clock.samples(packet.frame.received).wrapping_sub(time as i64);
+            let own = own.saturating_add(TICK as i64 + MARGIN).min(self.longest_delay());
+            let lead = self.wanted_delay().max(own).saturating_sub(age);
             if (TICK as i64..MAX_LEAD).contains(&lead) {
                 return;
             }

@@ -88,6 +88,11 @@ impl Microphone {
         (self.spoken_at(self.time), frame)
     }
 
+    /// Hears something else from now on.
+    pub fn hears(&mut self, sound: impl FnMut(u64) -> f64 + 'static) {
+        self.sound = Box::new(sound);
+    }
+
     /// Says nothing for so long: time goes on, packet numbers do not.
     pub fn pause(&mut self, length: Duration) {
         self.time += (length.as_secs_f64() * 48_000.0) as u64;
