@@ -26,8 +26,6 @@ pub(super) struct Talker {
     state: RefCell<Rc<Talking>>,
     microphone: RefCell<Option<Rc<Microphone>>>,
     held: RefCell<Option<Held<TalkSession>>>,
-    /// By which number the relay tells of this talker.
-    number: Cell<Option<u32>>,
     /// The listening session that was named to the relay, so that it does not hear this talker.
     with: RefCell<Option<String>>,
     doubted: Rc<Cell<bool>>,
@@ -43,8 +41,6 @@ pub(super) struct Talker {
 pub struct TalkView {
     /// Where it stands.
     pub talking: Rc<Talking>,
-    /// By which number the relay tells of this talker.
-    pub number: Option<u32>,
     /// What measures the microphone's level, while there is one.
     pub gauge: Option<OpenGauge>,
     /// Which microphone is used, or is to be.
@@ -63,7 +59,6 @@ impl Talker {
             state: RefCell::default(),
             microphone: RefCell::default(),
             held: RefCell::default(),
-            number: Cell::default(),
             with: RefCell::default(),
             doubted: Rc::default(),
             said: Cell::default(),
@@ -78,7 +73,6 @@ impl Talker {
         let microphone = self.microphone.borrow();
         TalkView {
             talking: Rc::clone(&self.state.borrow()),
-            number: self.number.get(),
             gauge: microphone.as_ref().map(|microphone| OpenGauge(Rc::clone(microphone.gauge()))),
             round_trip_millis: self.round_trip.borrow().last_millis(),
             ..TalkView::default()
@@ -151,7 +145,6 @@ impl Talker {
         }
         if after.attempt() != before.attempt() {
             self.held.take();
-            self.number.take();
             let held = after.attempt().and_then(|attempt| self.hold(attempt));
             // It may have failed already.
             if self.state.borrow().attempt() == after.attempt() {
@@ -206,17 +199,11 @@ impl Talker {
     fn open(self: &Rc<Self>) -> Option<TalkSession> {
         self.tell(TalkEvent::Line(Event::Begun));
         let microphone = self.microphone()?;
-        let (hears, knows) = (Rc::downgrade(self), Rc::downgrade(self));
+        let hears = Rc::downgrade(self);
         let ties = TalkTies {
             on_event: Callback::from(move |event| {
                 if let Some(own) = hears.upgrade() {
-                    own.tell(TalkEvent::Line(event));
-                }
-            }),
-            on_talker: Callback::from(move |number| {
-                if let Some(own) = knows.upgrade() {
-                    own.number.set(number);
-                    own.changed();
+                    own.tell(event);
                 }
             }),
             doubted: Rc::clone(&self.doubted),
