@@ -10,7 +10,7 @@ use super::Desk;
 use super::held::Held;
 use super::player::OpenGauge;
 use crate::rtc::{Microphone, Output, TalkSession, TalkTies};
-use crate::state::{Attempt, Event, Failure, RoundTrip, Sample, TalkEvent, Talking};
+use crate::state::{Attempt, Event, Failure, Refusal, RoundTrip, Sample, TalkEvent, Talking};
 use crate::store::{Choice, Device};
 
 /// The source that says back what it hears.
@@ -28,6 +28,8 @@ pub(super) struct Talker {
     held: RefCell<Option<Held<TalkSession>>>,
     /// The listening session that was named to the relay, so that it does not hear this talker.
     with: RefCell<Option<String>>,
+    /// The one that the relay did not know.
+    unknown: RefCell<Option<String>>,
     doubted: Rc<Cell<bool>>,
     /// What the relay said last of the source.
     said: Cell<Option<SourceState>>,
@@ -60,6 +62,7 @@ impl Talker {
             microphone: RefCell::default(),
             held: RefCell::default(),
             with: RefCell::default(),
+            unknown: RefCell::default(),
             doubted: Rc::default(),
             said: Cell::default(),
             instance: RefCell::default(),
@@ -203,20 +206,35 @@ impl Talker {
         let ties = TalkTies {
             on_event: Callback::from(move |event| {
                 if let Some(own) = hears.upgrade() {
-                    own.tell(event);
+                    own.tell(own.without_unknown(event));
                 }
             }),
             doubted: Rc::clone(&self.doubted),
         };
         let desk = self.desk.upgrade()?;
+        self.doubted.set(false);
         let with = desk.player(&self.id).session();
-        let query = with.as_ref().map(|with| format!("?with={with}")).unwrap_or_default();
+        let known = with.as_ref().filter(|_| *self.unknown.borrow() != with);
+        let query = known.map(|with| format!("?with={with}")).unwrap_or_default();
         self.with.replace(with);
         let opened = match desk.base().join(&format!("whip/{}{query}", self.id)) {
             Some(endpoint) => TalkSession::open(endpoint, &microphone, ties),
             None => Err(Failure::NoRelay),
         };
         opened.map_err(|failure| self.tell(TalkEvent::Line(Event::Failed(failure)))).ok()
+    }
+
+    /// A relay that restarted knows the listening session no more than this one: the next attempt does not name it.
+    fn without_unknown(&self, event: TalkEvent) -> TalkEvent {
+        match event {
+            TalkEvent::Line(Event::Refused(Refusal::Status { code: 422, .. }, jitter))
+                if *self.unknown.borrow() != *self.with.borrow() =>
+            {
+                self.unknown.replace(self.with.borrow().clone());
+                TalkEvent::Line(Event::Forgotten(jitter))
+            }
+            event => event,
+        }
     }
 
     /// Measures how long an echo takes, while it is listened to through this.
@@ -243,7 +261,8 @@ impl Talker {
             said: if self.is_live() { microphone.gauge().peak_now() } else { 0.0 },
             heard: output.gauge().peak_now(),
         };
-        if self.round_trip.borrow_mut().take(sample) {
+        let latency_secs = output.latency_secs().unwrap_or(0.0);
+        if self.round_trip.borrow_mut().take(sample, latency_secs * 1_000.0) {
             self.changed();
         }
     }
