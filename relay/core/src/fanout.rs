@@ -1,10 +1,12 @@
 //! Relay to browsers and back: Opus frames go to every listener of their source, as SRTP, and what talkers' microphones
-//! send comes out as [`MicFrame`]s.
+//! send comes out as [`MicFrame`](crate::MicFrame)s.
 //!
 //! [`Fanout`] owns all peers of one thread. Its hot path is [`Fanout::handle_frame`]: one frame in, one datagram
 //! a listener out, with neither a task, a lock nor a look-up on the way.
 
 mod answer;
+mod connect;
+mod datagram;
 mod dtls;
 mod offer;
 mod peer;
@@ -13,120 +15,26 @@ mod stun;
 mod ufrag;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use slab::Slab;
 use str0m::IceCreds;
-use thiserror::Error;
 use tracing::trace;
 
+pub use self::connect::{Connect, ConnectError, Purpose, Session};
+pub use self::datagram::{Incoming, LocalAddr, Output, PeerAddr, Transmit};
 pub use self::offer::{Credentials, OfferError};
+
+use self::connect::MAX_TALKERS;
 use self::offer::{Flow, Offer};
 use self::peer::{Engine, Identity, Peer, Verdict};
 use self::role::{Listening, Role, Talking};
 use self::stun::Check;
 use crate::frame::{OpusFrame, SourceId};
-use crate::mic::{MicFrame, TalkerId};
+use crate::mic::TalkerId;
 use crate::session::SessionId;
-
-/// The address of a peer's socket, as the relay sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PeerAddr(pub SocketAddr);
-
-/// The address of this host that a datagram truly arrived at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LocalAddr(pub SocketAddr);
-
-/// A datagram from the media socket.
-#[derive(Debug, Clone, Copy)]
-pub struct Incoming<'a> {
-    /// Who sent it.
-    pub from: PeerAddr,
-    /// Where it arrived.
-    pub to: LocalAddr,
-    /// Its payload: STUN, DTLS, RTP or RTCP (RFC 7983).
-    pub bytes: &'a [u8],
-}
-
-/// A datagram for the media socket.
-#[derive(Debug, Clone)]
-pub struct Transmit {
-    /// The address to send from, where the host has several.
-    pub from: Option<LocalAddr>,
-    /// Where it goes.
-    pub to: PeerAddr,
-    /// Its payload.
-    pub bytes: Vec<u8>,
-}
-
-/// What a call of [`Fanout`] leaves to be done.
-#[derive(Debug, Default)]
-pub struct Output {
-    /// To be sent from the media socket.
-    pub datagrams: Vec<Transmit>,
-    /// For talkback.
-    pub microphones: Vec<MicFrame>,
-}
-
-/// What somebody wants of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To hear it.
-    Listen,
-    /// To speak into it; and with which session of the same source this talker listens, if with any.
-    Talk(Option<SessionId>),
-}
-
-/// A listener's or talker's request to connect.
-#[derive(Debug, Clone)]
-pub struct Connect {
-    /// The source.
-    pub source: SourceId,
-    /// What is wanted of it.
-    pub purpose: Purpose,
-    /// The SDP offer (RFC 8866).
-    pub offer: String,
-    /// The relay's addresses as the other side can reach them, best first; given as host candidates.
-    pub candidates: Vec<SocketAddr>,
-}
-
-/// A session as the other side needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Its name.
-    pub id: SessionId,
-    /// What is listened to, or spoken into.
-    pub source: SourceId,
-    /// The talker's number; none for a listener.
-    pub talker: Option<TalkerId>,
-    /// Names the ICE session: changes with every ICE restart.
-    pub ice_tag: String,
-    /// The other side's ICE credentials.
-    pub remote: Credentials,
-}
-
-/// Why somebody was not connected.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ConnectError {
-    /// The offer cannot be answered.
-    #[error(transparent)]
-    Offer(#[from] OfferError),
-    /// The relay serves as many sessions as it may.
-    #[error("the relay serves as many sessions as it may ({0})")]
-    Full(usize),
-    /// As many speak into the source as may.
-    #[error("as many speak into {0} as may at once ({MAX_TALKERS})")]
-    TalkersFull(SourceId),
-    /// Nobody listens by the session that the talker names as its own.
-    #[error("no session of that name listens to {0}")]
-    NotListening(SourceId),
-}
-
-/// Talkers of one source: more voices than anybody could tell apart, and each costs a decoder.
-const MAX_TALKERS: usize = 16;
 
 /// What the fan-out tells its driver.
 #[derive(Debug, Clone, PartialEq, Eq)]

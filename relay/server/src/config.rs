@@ -76,7 +76,7 @@ impl Settings {
         udp.extend(sap.value.map(|address| (address, &sap.place)));
         compare_udp(&udp, mistakes);
         let ports: Vec<_> = udp.iter().map(|(address, place)| (address.port(), *place)).collect();
-        source::compare(&self.sources, &ports, (demo, echo), mistakes);
+        source::compare(&self.sources, &ports, demo, mistakes);
         Options {
             https: https.value,
             http: http.value,

@@ -10,6 +10,9 @@ use tracing::debug;
 /// Larger than any packet that talkback sends.
 const BUFFER_BYTES: usize = 2048;
 
+/// Packets of silence by which it shows that it is there.
+const GREETING: u8 = 3;
+
 /// An echo that is about to listen.
 pub(crate) struct Echo {
     socket: UdpSocket,
@@ -40,6 +43,12 @@ impl Echo {
     }
 
     fn say_back(self) {
+        // A container that has never sent anything cannot be listened to.
+        for sequence in 0..GREETING {
+            if let Err(error) = self.socket.send_to(&silence(sequence), self.to) {
+                debug!(%error, "The echo could not show that it is there");
+            }
+        }
         let mut buffer = [0; BUFFER_BYTES];
         loop {
             // The packets are RTP as the ingest port takes it. Whoever else on this host sends here is heard as well.
@@ -52,4 +61,13 @@ impl Echo {
             }
         }
     }
+}
+
+/// A packet of 5 ms of silence: RTP (RFC 3550, section 5.1) of L16, 48 kHz stereo.
+fn silence(sequence: u8) -> Vec<u8> {
+    let timestamp = u16::from(sequence) * 240;
+    let mut packet = vec![0x80, 127, 0, sequence, 0, 0];
+    packet.extend(timestamp.to_be_bytes());
+    packet.resize(12 + 960, 0);
+    packet
 }

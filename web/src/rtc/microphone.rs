@@ -13,7 +13,7 @@ use yew::Callback;
 use super::context::{Awake, Speaking};
 use super::gauge::Gauge;
 use crate::js::{MediaDevices, NavigatorWithMicrophones};
-use crate::relay::json::Texts;
+use crate::relay::json::Fields;
 use crate::state::Trouble;
 use crate::store::{Choice, Device};
 
@@ -78,7 +78,7 @@ impl Microphone {
 
     /// Whether its device is among these, as far as the browser says.
     pub fn is_among(&self, devices: &[Device]) -> bool {
-        let id = Texts::of(self.track.get_settings().into()).get("deviceId").unwrap_or_default();
+        let id = Fields::of(self.track.get_settings().into()).text("deviceId").unwrap_or_default();
         id.is_empty() || devices.is_empty() || devices.iter().any(|device| device.id == id)
     }
 
@@ -147,10 +147,11 @@ async fn list() -> Vec<Device> {
     let Some(devices) = media_devices() else { return vec![] };
     let Ok(found) = JsFuture::from(devices.enumerate_devices()).await else { return vec![] };
     let device = |device| {
-        let device = Texts::of(device);
-        let id = device.get("deviceId").filter(|id| !id.is_empty())?;
-        let is_microphone = device.get("kind").is_some_and(|kind| kind == "audioinput");
-        is_microphone.then(|| Device { id: id.into(), label: device.get("label").unwrap_or_default().into() })
+        let device = Fields::of(device);
+        let id = device.text("deviceId").filter(|id| !id.is_empty())?;
+        let is_microphone = device.text("kind").is_some_and(|kind| kind == "audioinput");
+        is_microphone
+            .then(|| Device { id: id.into(), label: device.text("label").unwrap_or_default().into() })
     };
     Array::from(&found).iter().filter_map(device).collect()
 }
@@ -167,7 +168,7 @@ async fn is_allowed() -> bool {
 }
 
 fn is_granted(status: &JsValue) -> bool {
-    Texts::of(status.clone()).get("state").is_some_and(|state| state == "granted")
+    Fields::of(status.clone()).text("state").is_some_and(|state| state == "granted")
 }
 
 /// Whether the browser gives this page microphones at all.
@@ -184,7 +185,7 @@ fn navigator() -> Option<NavigatorWithMicrophones> {
 }
 
 fn name(error: &JsValue) -> String {
-    Texts::of(error.clone()).get("name").unwrap_or_default()
+    Fields::of(error.clone()).text("name").unwrap_or_default()
 }
 
 fn trouble(name: &str) -> Trouble {

@@ -4,7 +4,7 @@ use soundport_api::TALKER_HEADER;
 use web_sys::Url;
 
 use crate::relay::http::{self, Answer, NoAnswer, Pending};
-use crate::relay::json::Texts;
+use crate::relay::json::Fields;
 use crate::state::Refusal;
 
 /// A relay that has not answered by now will not.
@@ -59,7 +59,7 @@ pub(super) fn end(session_url: &str) -> impl Future<Output = ()> + use<> {
 
 fn refusal(answer: &Answer) -> Refusal {
     let retry_after_secs = answer.header("Retry-After").and_then(|secs| secs.trim().parse().ok());
-    let problem = Texts::from_text(&answer.body).and_then(|problem| problem.get("detail"));
+    let problem = Fields::from_text(&answer.body).and_then(|problem| problem.text("detail"));
     match (problem, answer.status) {
         (Some(detail), code) => Refusal::Status { code, retry_after_secs, detail },
         // The relay explains itself: this is a proxy, and the relay is down.

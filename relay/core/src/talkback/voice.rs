@@ -14,6 +14,7 @@ mod clock;
 mod decode;
 mod jitter;
 mod queue;
+mod recovery;
 mod speech;
 mod steer;
 mod stretch;
@@ -24,6 +25,7 @@ use self::clock::Clock;
 use self::decode::Decoded;
 use self::jitter::Jitter;
 use self::queue::{Queue, Queued, Waiting};
+use self::recovery::Recovery;
 use self::speech::Speech;
 use self::steer::Steering;
 use self::stretch::Stretch;
@@ -41,6 +43,13 @@ const MADE_UP: usize = 240;
 
 /// The delay may pass its bound by this much before packets are left out, in samples: 20 ms.
 const SLACK: i64 = 960;
+
+/// Where a hole is filled, it is filled with more if the delay is this much too short, in samples: 5 ms.
+const GROWTH: i64 = 240;
+
+/// What a packet may say of the one before it is at most so long, in samples: 60 ms; and a multiple of 2.5 ms.
+const MAX_RECOVERED: usize = 2_880;
+const RECOVERED_STEP: usize = 120;
 
 /// A packet whose time would come later than this, in samples, has a time of its own: it is played at once.
 const MAX_LEAD: i64 = 48_000;
@@ -79,6 +88,7 @@ pub struct Voice {
     decoded: Decoded,
     stretch: Stretch,
     steering: Steering,
+    recovery: Recovery,
     speech: Speech,
     counters: VoiceCounters,
     state: State,
@@ -118,6 +128,7 @@ impl Voice {
             decoded: Decoded::new(),
             stretch: Stretch::new(),
             steering: Steering::default(),
+            recovery: Recovery::default(),
             speech: Speech::new(),
             counters: VoiceCounters::default(),
             state: State::Idle,
@@ -153,6 +164,7 @@ impl Voice {
     /// Makes the next 10 ms of sound. Returns whether they are more than silence.
     pub fn pull(&mut self, now: Instant, out: &mut [Sample; TICK]) -> bool {
         let tick = self.clock.tick(now);
+        self.recovery.tick();
         if matches!(self.state, State::Idle) {
             self.begin(tick);
         }
@@ -161,12 +173,13 @@ impl Voice {
             self.speech.hear_nothing();
             return false;
         };
-        let too_late = position.delay(tick, self.decoded.len()) - self.wanted_delay();
+        let too_late = self.use_silence(position.delay(tick, self.decoded.len()) - self.wanted_delay());
         let needed = self.stretch.set_speed(self.steering.follow(too_late));
         while self.decoded.len() < needed {
             if !self.refill(tick) {
                 self.decoded.pause(needed - self.decoded.len());
                 self.state = State::Idle;
+                self.queue.rest();
                 break;
             }
         }
@@ -195,7 +208,7 @@ impl Voice {
 impl Voice {
     /// The delay at which nearly all packets are there when they are needed.
     fn wanted_delay(&self) -> i64 {
-        self.jitter.slow().saturating_add(TICK as i64 + MARGIN)
+        self.jitter.slow().saturating_add(TICK as i64 + MARGIN + self.recovery.wait())
     }
 
     /// The delay at which a packet is too old to be played, if there is a later one.
@@ -206,7 +219,7 @@ impl Voice {
     /// Begins to play if the first packet's time comes within this tick.
     fn begin(&mut self, tick: i64) {
         while let Some(packet) = self.queue.front() {
-            let time = packet.frame.time;
+            let (time, seam) = (packet.frame.time, packet.seam);
             let age = tick.wrapping_sub(time as i64);
             if packet.is_pause() {
                 self.queue.pop();
@@ -217,9 +230,15 @@ impl Voice {
                 self.counters.late += 1;
                 continue;
             }
-            let lead = self.wanted_delay().saturating_sub(age);
+            // If this packet is late, the next ones may be.
+            let own = self.clock.samples(packet.frame.received).wrapping_sub(time as i64);
+            let own = own.saturating_add(TICK as i64 + MARGIN).min(self.longest_delay());
+            let lead = self.wanted_delay().max(own).saturating_sub(age);
             if (TICK as i64..MAX_LEAD).contains(&lead) {
                 return;
+            }
+            if seam {
+                self.decoded.reset();
             }
             self.stretch.reset();
             self.steering.reset();
@@ -227,6 +246,21 @@ impl Voice {
             self.state = State::Playing(Position { end: time, beyond: 0 });
             return;
         }
+    }
+
+    /// Takes silence as an occasion to put the delay right at once. Returns what remains to be put right.
+    fn use_silence(&mut self, too_late: i64) -> i64 {
+        if !self.decoded.is_silent() || self.speech.sounds() || too_late.abs() < MARGIN / 2 {
+            return too_late;
+        }
+        let samples = usize::try_from(too_late.abs()).map_or(TICK, |samples| samples.min(TICK));
+        if too_late < 0 {
+            self.decoded.wait(samples);
+            return too_late + samples as i64;
+        }
+        let samples = samples.min(self.decoded.len());
+        self.decoded.skip(samples);
+        too_late - samples as i64
     }
 
     /// Brings in more sound. False if there is none, and what was made up instead has faded out.
@@ -241,24 +275,63 @@ impl Voice {
             self.queue.pop();
             return true;
         }
-        let gap = if packet.seam { 0 } else { position.until(packet.frame.time) };
-        if gap > 0 {
-            return self.make_up(position, usize::try_from(gap).map_or(MADE_UP, |gap| gap.min(MADE_UP)));
+        let (time, missing) = (packet.frame.time, self.queue.missing_before(packet.frame.sequence));
+        let gap = if packet.seam { 0 } else { position.until(time) };
+        if let Ok(gap @ 1..) = usize::try_from(gap) {
+            return self.recover(position, gap, missing) || self.make_up(position, gap.min(MADE_UP));
         }
-        let delay = tick.wrapping_add(self.decoded.len() as i64).wrapping_sub(packet.frame.time as i64);
-        let too_old = delay > self.longest_delay().saturating_add(SLACK) && self.queue.len() > 1;
-        self.counters.lost += self.queue.missing_before(packet.frame.sequence);
-        let Some(packet) = self.queue.pop() else {
+        let delay = tick.wrapping_add(self.decoded.len() as i64).wrapping_sub(time as i64);
+        let stretches = position.beyond > 0 && delay + GROWTH <= self.wanted_delay();
+        if stretches && self.decoded.holds() && self.make_up(position, MADE_UP) {
+            return true;
+        }
+        let is_too_old = delay > self.longest_delay().saturating_add(SLACK) && self.queue.len() > 1;
+        self.play_next(position, missing, is_too_old);
+        true
+    }
+
+    /// Finds the sound of one lost packet in the one after it.
+    fn recover(&mut self, position: Position, gap: usize, missing: u64) -> bool {
+        let Some(packet) = self.queue.front().filter(|_| missing == 1 && position.beyond == 0) else {
             return false;
         };
-        if too_old {
+        if gap > MAX_RECOVERED
+            || !gap.is_multiple_of(RECOVERED_STEP)
+            || !recovery::tells_of_previous(&packet.frame.data)
+            || !self.decoded.packet_before(&packet.frame.data, gap)
+        {
+            return false;
+        }
+        self.counters.recovered += 1;
+        self.recovery.lost(gap);
+        self.state = State::Playing(Position { end: position.end.wrapping_add(gap as u64), beyond: 0 });
+        true
+    }
+
+    /// Decodes the first packet, or leaves it out.
+    fn play_next(&mut self, position: Position, missing: u64, is_too_old: bool) {
+        let Some(Waiting { frame, samples, seam }) = self.queue.pop() else {
+            return;
+        };
+        self.counters.lost += missing;
+        // Where none is missing and time went on, the talker paused.
+        if missing > 0 || position.end == frame.time {
+            self.counters.concealed += position.beyond as u64;
+        }
+        if missing == 1 && position.beyond > 0 && recovery::tells_of_previous(&frame.data) {
+            self.recovery.lost(samples);
+        }
+        if seam {
+            self.decoded.reset();
+        }
+        if is_too_old {
             self.counters.late += 1;
-        } else if !self.decoded.packet(&packet.frame.data, packet.samples) {
+            self.decoded.leave_out();
+        } else if !self.decoded.packet(&frame.data, samples) {
             self.counters.garbage += 1;
         }
-        let end = packet.frame.time.wrapping_add(packet.samples as u64);
+        let end = frame.time.wrapping_add(samples as u64);
         self.state = State::Playing(Position { end, beyond: 0 });
-        true
     }
 
     fn make_up(&mut self, position: Position, samples: usize) -> bool {
@@ -266,7 +339,6 @@ impl Voice {
             return false;
         }
         let made_up = self.decoded.make_up(samples);
-        self.counters.concealed += made_up as u64;
         self.state = State::Playing(Position { beyond: position.beyond + made_up, ..position });
         true
     }

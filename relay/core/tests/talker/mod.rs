@@ -66,7 +66,12 @@ impl Microphone {
 
     /// When a sample of the talker's timeline was spoken, by the relay's clock.
     pub fn spoken_at(&self, time: u64) -> Duration {
-        Duration::from_secs_f64((time - self.first_time) as f64 / 48_000.0 / (1.0 + self.ppm * 1e-6))
+        Duration::from_secs_f64(self.seconds((time - self.first_time) as f64))
+    }
+
+    /// How many seconds of the relay's pass for so many samples of the talker's.
+    pub fn seconds(&self, samples: f64) -> f64 {
+        samples / 48_000.0 / (1.0 + self.ppm * 1e-6)
     }
 
     /// The next packet, and when it is ready to be sent.
@@ -83,11 +88,40 @@ impl Microphone {
         (self.spoken_at(self.time), frame)
     }
 
+    /// Hears something else from now on.
+    pub fn hears(&mut self, sound: impl FnMut(u64) -> f64 + 'static) {
+        self.sound = Box::new(sound);
+    }
+
+    /// Says nothing for so long: time goes on, packet numbers do not.
+    pub fn pause(&mut self, length: Duration) {
+        self.time += (length.as_secs_f64() * 48_000.0) as u64;
+    }
+
+    /// How many samples were spoken, or paused.
+    pub fn position(&self) -> u64 {
+        self.time - self.first_time
+    }
+
+    /// Forgets that so much was sent.
+    pub fn rewind(&mut self, length: Duration) {
+        let samples = (length.as_secs_f64() * 48_000.0) as u64;
+        self.time -= samples;
+        self.sequence -= samples / self.samples as u64;
+    }
+
     /// The next packet, with content that somebody else made.
     pub fn frame(&mut self, data: Vec<u8>) -> MicFrame {
         let (sequence, time) = (self.sequence, self.time);
         self.sequence += 1;
         MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data: data.into() }
+    }
+
+    /// The next packet, of content that somebody else made, and when it is ready to be sent.
+    pub fn send(&mut self, data: Vec<u8>) -> (Duration, MicFrame) {
+        let frame = self.frame(data);
+        self.time += self.samples as u64;
+        (self.spoken_at(self.time), frame)
     }
 
     /// All packets of so much time.
@@ -102,23 +136,73 @@ pub fn tone(hz: f64) -> impl FnMut(u64) -> f64 {
     move |n| LEVEL * (std::f64::consts::TAU * (hz * n as f64 / 48_000.0).fract()).sin()
 }
 
+/// Listens to a tone that began at the beginning, and never ends: where in it is what is heard?
+pub struct Tone {
+    hz: f64,
+    last: f32,
+    position: u64,
+    periods: u64,
+    /// The largest step from sample to sample so far, against that of the clean tone.
+    pub step: f64,
+    /// In samples of relay and of talker, where each hundredth period was heard to begin.
+    pub passed: Vec<(f64, f64)>,
+}
+
+impl Tone {
+    pub fn new(hz: f64) -> Self {
+        Self { hz, last: 0.0, position: 0, periods: 0, step: 0.0, passed: vec![] }
+    }
+
+    pub fn hear(&mut self, sound: &[Sample]) {
+        let clean = 2.0 * LEVEL * (std::f64::consts::PI * self.hz / 48_000.0).sin();
+        let mut step = 0.0_f32;
+        for (n, [level, _]) in (self.position..).zip(sound) {
+            step = step.max((level - self.last).abs());
+            if self.last <= 0.0 && *level > 0.0 && (*level - self.last) > 0.01 {
+                if self.periods % 100 == 0 {
+                    let part = f64::from(self.last / (self.last - level));
+                    self.passed.push((n as f64 - 1.0 + part, self.periods as f64 * 48_000.0 / self.hz));
+                }
+                self.periods += 1;
+            }
+            self.last = *level;
+        }
+        self.position += sound.len() as u64;
+        self.step = self.step.max(f64::from(step) / clean);
+    }
+}
+
 /// A relay with one voice.
 pub struct Relay {
     pub voice: Voice,
     begin: Instant,
     /// When the next tick is due.
     due: Duration,
+    /// When the last tick came.
+    now: Duration,
+    ticks: u64,
     /// All that came out.
     pub heard: Vec<Sample>,
     /// Whether each tick sounded.
     pub sounded: Vec<bool>,
+    /// How late each tick is.
+    pub late: Box<dyn FnMut(u64) -> Duration>,
 }
 
 impl Relay {
     /// Whose ticks come 3.7 ms after the talkers'.
     pub fn new() -> Self {
         let due = Duration::from_micros(3_700);
-        Self { voice: Voice::new(), begin: beginning(), due, heard: vec![], sounded: vec![] }
+        Self {
+            voice: Voice::new(),
+            begin: beginning(),
+            due,
+            now: due,
+            ticks: 0,
+            heard: vec![],
+            sounded: vec![],
+            late: Box::new(|_| Duration::ZERO),
+        }
     }
 
     /// Takes packets as they come, and plays until the last has come.
@@ -132,22 +216,25 @@ impl Relay {
     }
 
     pub fn play_until(&mut self, at: Duration) {
-        while self.due < at {
+        loop {
+            let late = (self.late)(self.ticks);
+            let now = (self.due + late).max(self.now);
+            if now >= at {
+                break;
+            }
+            self.now = now;
             let mut block = [[0.0; 2]; TICK];
-            self.sounded.push(self.voice.pull(self.begin + self.due, &mut block));
+            self.sounded.push(self.voice.pull(self.begin + now, &mut block));
             self.heard.extend(block);
             self.due += Duration::from_millis(10);
+            self.ticks += 1;
         }
     }
 
-    /// When a sample was heard.
-    pub fn heard_at(&self, index: usize) -> Duration {
-        Duration::from_micros(3_700) + Duration::from_secs_f64(index as f64 / 48_000.0)
+    /// How many seconds after the beginning a sample was heard.
+    pub fn heard_at(samples: f64) -> f64 {
+        0.0037 + samples / 48_000.0
     }
-}
-
-pub fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
 }
 
 pub fn seconds(seconds: u64) -> Duration {

@@ -40,14 +40,9 @@ pub(crate) fn read(tables: Vec<Table>, mistakes: &mut Mistakes) -> Vec<Draft> {
 }
 
 /// Finds what clashes: among the sources, and with the ports and the sources that the relay has itself.
-pub(crate) fn compare(
-    drafts: &[Draft],
-    relay_ports: &[(u16, &Place)],
-    built_in: (bool, bool),
-    mistakes: &mut Mistakes,
-) {
+pub(crate) fn compare(drafts: &[Draft], relay_ports: &[(u16, &Place)], demo: bool, mistakes: &mut Mistakes) {
     for (n, draft) in drafts.iter().enumerate() {
-        draft.compare_with_relay(relay_ports, built_in, mistakes);
+        draft.compare_with_relay(relay_ports, demo, mistakes);
         draft.compare_with_itself(mistakes);
         let before = &drafts[..n];
         draft.compare_ids(before, mistakes);
@@ -95,20 +90,13 @@ impl Draft {
         })
     }
 
-    fn compare_with_relay(
-        &self,
-        relay_ports: &[(u16, &Place)],
-        (demo, echo): (bool, bool),
-        mistakes: &mut Mistakes,
-    ) {
+    fn compare_with_relay(&self, relay_ports: &[(u16, &Place)], demo: bool, mistakes: &mut Mistakes) {
         if let Some(Given { value, place }) = &self.id {
             let taken = match value.as_str() {
                 "demo" if demo => {
                     "is the demo source's while demo is on; choose another id, or switch demo off"
                 }
-                "echo" if echo => {
-                    "is the echo source's while echo is on; choose another id, or switch echo off"
-                }
+                "echo" => "is kept for the echo source; choose another id",
                 _ => "",
             };
             if !taken.is_empty() {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, RawQuery, State as Extract};
-use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
+use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
@@ -21,6 +21,7 @@ use crate::network::candidates;
 /// The WHIP endpoint of each source, and its sessions. Other methods are kept for later (RFC 9725, section 4.2).
 pub(super) fn routes() -> Router<State> {
     let session = delete(|state, path| session::end(Kind::Talker, state, path))
+        .get(reserved)
         .patch(|state, path, headers, body| session::patch(Kind::Talker, state, path, headers, body));
     Router::new().route("/whip/{source}", post(talk)).route("/whip/{source}/{session}", session)
 }
@@ -50,6 +51,15 @@ async fn talk(
         (HeaderName::from_static(TALKER_HEADER), talker),
     ];
     Ok((StatusCode::CREATED, headers, answer).into_response())
+}
+
+/// Reading a session means nothing (RFC 9725, section 4.2); but one that is no more is not found, rather than that.
+async fn reserved(
+    Extract(state): Extract<State>,
+    Path(path): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    session::find(&state, Kind::Talker, &path).await?;
+    Ok(([(ALLOW, "DELETE,PATCH")], Refusal::MethodNotAllowed).into_response())
 }
 
 /// The session by which the talker listens, where `?with=` names one.

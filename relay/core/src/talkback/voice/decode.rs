@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use opus::{Channels, Decoder};
 
 use crate::frame::RATE_HZ;
-use crate::sample::{SILENCE, Sample, ramp};
+use crate::sample::{SILENCE, SILENT_BELOW, Sample, blend, ramp};
 
 /// The longest Opus packet, in samples a channel (RFC 6716, section 3.2.5).
 const LONGEST_PACKET: usize = 5_760;
@@ -32,6 +32,10 @@ pub(crate) struct Decoded {
     scratch: Vec<Sample>,
     /// How much has been made up since the last packet.
     made_up: usize,
+    /// What would have gone on where something is left out: the next packet is cross-faded from it.
+    left: Vec<Sample>,
+    /// How many of the latest samples are silence.
+    silent: usize,
 }
 
 impl Decoded {
@@ -39,7 +43,14 @@ impl Decoded {
         let decoder = Decoder::new(RATE_HZ, Channels::Stereo)
             .inspect_err(|error| tracing::error!(%error, "no Opus decoder: a talker is not heard"))
             .ok();
-        Self { decoder, sound: VecDeque::new(), scratch: vec![SILENCE; LONGEST_PACKET], made_up: HOLD + FADE }
+        Self {
+            decoder,
+            sound: VecDeque::new(),
+            scratch: vec![SILENCE; LONGEST_PACKET],
+            made_up: HOLD + FADE,
+            left: Vec::new(),
+            silent: 0,
+        }
     }
 
     /// How many samples wait.
@@ -47,9 +58,19 @@ impl Decoded {
         self.sound.len()
     }
 
+    /// Whether what is made up is still as loud as what went before.
+    pub(crate) fn holds(&self) -> bool {
+        self.made_up < HOLD
+    }
+
     /// Whether what is made up has faded out.
     pub(crate) fn is_faded(&self) -> bool {
         self.made_up >= HOLD + FADE
+    }
+
+    /// Whether all that waits is silence.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent >= self.sound.len()
     }
 
     /// Appends a packet's sound. False if it was no Opus.
@@ -59,43 +80,92 @@ impl Decoded {
             0.0 => (0.0, ONSET),
             gain => (gain, RETURN),
         };
-        let sound = self.scratch[..samples].iter().enumerate().map(|(i, sample)| {
-            let gain = if from < 1.0 { from + (1.0 - from) * ramp(i, length) } else { 1.0 };
-            sample.map(|level| level * gain)
-        });
-        self.sound.extend(sound);
+        let sound = &mut self.scratch[..samples];
+        if from < 1.0 {
+            for (i, sample) in sound.iter_mut().take(length).enumerate() {
+                *sample = blend(sample.map(|level| level * from), *sample, ramp(i, length));
+            }
+        }
+        for (i, (sample, left)) in sound.iter_mut().zip(self.left.drain(..)).enumerate() {
+            *sample = blend(left, *sample, ramp(i, RETURN));
+        }
         self.made_up = 0;
+        self.append(samples);
         decoded
+    }
+
+    /// Appends the sound of the packet before this one, from what this one says of it. False if it says nothing.
+    pub(crate) fn packet_before(&mut self, data: &[u8], samples: usize) -> bool {
+        let recovered = self.decode(data, samples, true);
+        if recovered {
+            self.append(samples);
+        }
+        recovered
+    }
+
+    /// Says that the next packet does not follow the last one.
+    pub(crate) fn leave_out(&mut self) {
+        if self.left.is_empty() && !self.is_faded() {
+            self.decode(&[], RETURN, false);
+            let gain = self.gain();
+            self.left.extend(self.scratch[..RETURN].iter().map(|sample| sample.map(|level| level * gain)));
+        }
+    }
+
+    /// Says that the next packet is of another encoder than the last one.
+    pub(crate) fn reset(&mut self) {
+        self.leave_out();
+        if let Some(Err(error)) = self.decoder.as_mut().map(Decoder::reset_state) {
+            tracing::debug!(%error, "a decoder was not reset");
+        }
     }
 
     /// Appends about as many samples made up of what went before; they fade out in the long run. Returns how many.
     pub(crate) fn make_up(&mut self, samples: usize) -> usize {
         let samples = samples.next_multiple_of(CONCEALED_STEP).min(LONGEST_PACKET);
-        if !self.is_faded() {
-            self.decode(&[], samples, false);
-        }
+        self.decode(&[], samples, false);
         for i in 0..samples {
             let gain = self.gain();
-            self.sound.push_back(if gain > 0.0 {
-                self.scratch[i].map(|level| level * gain)
-            } else {
-                SILENCE
-            });
+            self.scratch[i] = self.scratch[i].map(|level| level * gain);
             self.made_up += 1;
         }
+        self.append(samples);
         samples
     }
 
     /// Appends silence.
     pub(crate) fn pause(&mut self, samples: usize) {
         self.sound.extend(std::iter::repeat_n(SILENCE, samples));
+        self.silent += samples;
         self.made_up = HOLD + FADE;
+    }
+
+    /// Puts so much silence before what waits.
+    pub(crate) fn wait(&mut self, samples: usize) {
+        for _ in 0..samples {
+            self.sound.push_front(SILENCE);
+        }
+        self.silent += samples;
+    }
+
+    /// Leaves out so many of the oldest samples.
+    pub(crate) fn skip(&mut self, samples: usize) {
+        self.sound.drain(..samples.min(self.sound.len()));
     }
 
     /// Takes the oldest samples.
     pub(crate) fn take(&mut self, samples: usize, out: &mut Vec<Sample>) {
         let samples = samples.min(self.sound.len());
         out.extend(self.sound.drain(..samples));
+    }
+
+    /// Appends so many samples of the scratch.
+    fn append(&mut self, samples: usize) {
+        let sound = &self.scratch[..samples];
+        let silent = |sample: &&Sample| sample.iter().all(|level| level.abs() < SILENT_BELOW);
+        let silent = sound.iter().rev().take_while(silent).count();
+        self.silent = if silent == samples { self.silent.saturating_add(samples) } else { silent };
+        self.sound.extend(sound);
     }
 
     fn gain(&self) -> f32 {

@@ -41,6 +41,8 @@ pub(crate) struct Queue {
     /// Which of the 64 numbers before that were played, the latest in the lowest bit.
     played: u64,
     stray: Option<Waiting>,
+    /// Nothing is playing: who begins anew interrupts nobody.
+    resting: bool,
 }
 
 impl Queue {
@@ -81,6 +83,7 @@ impl Queue {
     /// Takes the packet with the lowest number.
     pub(crate) fn pop(&mut self) -> Option<Waiting> {
         let packet = self.waiting.pop_front()?;
+        self.resting = false;
         let sequence = packet.frame.sequence;
         let skipped = self.missing_before(sequence);
         self.played = self.played.checked_shl(u32::try_from(skipped + 1).unwrap_or(64)).unwrap_or(0) | 1;
@@ -105,9 +108,18 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// Says that nothing is playing, until the next packet is taken.
+    pub(crate) fn rest(&mut self) {
+        self.resting = true;
+    }
+
     /// Two strays with consecutive numbers are a sender that began anew.
     fn insert_stray(&mut self, mut packet: Waiting) -> Queued {
         packet.seam = true;
+        if self.resting && self.waiting.is_empty() {
+            (self.next, self.played) = (None, 0);
+            return self.insert(packet);
+        }
         let follows = |stray: &Waiting| stray.frame.sequence.checked_add(1) == Some(packet.frame.sequence);
         match self.stray.take().filter(follows) {
             Some(first) => {

@@ -11,12 +11,13 @@ const HOLD_TICKS: u32 = 50;
 #[derive(Debug)]
 pub(crate) struct Speech {
     quiet_ticks: u32,
+    sounds: bool,
     peaks: Sample,
 }
 
 impl Speech {
     pub(crate) fn new() -> Self {
-        Self { quiet_ticks: HOLD_TICKS, peaks: [0.0; 2] }
+        Self { quiet_ticks: HOLD_TICKS, sounds: false, peaks: [0.0; 2] }
     }
 
     /// Listens to a tick. Returns whether it is more than silence.
@@ -29,12 +30,19 @@ impl Speech {
         self.peaks = [self.peaks[0].max(peaks[0]), self.peaks[1].max(peaks[1])];
         let speaks = energy > SPEECH * SPEECH * (2 * TICK) as f32;
         self.quiet_ticks = if speaks { 0 } else { self.quiet_ticks.saturating_add(1) };
-        peaks.iter().any(|peak| *peak >= SILENT_BELOW)
+        self.sounds = peaks.iter().any(|peak| *peak >= SILENT_BELOW);
+        self.sounds
     }
 
     /// A tick of silence.
     pub(crate) fn hear_nothing(&mut self) {
         self.quiet_ticks = self.quiet_ticks.saturating_add(1);
+        self.sounds = false;
+    }
+
+    /// Whether the last tick was more than silence.
+    pub(crate) fn sounds(&self) -> bool {
+        self.sounds
     }
 
     pub(crate) fn is_speaking(&self) -> bool {

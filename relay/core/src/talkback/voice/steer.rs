@@ -7,11 +7,11 @@ const PATIENCE: f64 = 192_000.0;
 /// The speed differs from 1 by at most this while the error is small: 500 ppm.
 const GENTLE: f64 = 5.0e-4;
 
-/// Errors from this on are large, in samples: 15 ms.
-const LARGE: f64 = 720.0;
+/// Errors from this on are large, in samples: 10 ms.
+const LARGE: f64 = 480.0;
 
 /// What the speed may differ by for each sample of a large error, and at most: a twelfth of a semitone.
-const HASTE: f64 = 2.0e-6;
+const HASTE: f64 = 5.0e-6;
 const HASTY: f64 = 5.0e-3;
 
 /// The most that the speed changes from tick to tick.
