@@ -40,7 +40,8 @@ fn three_equal_tones_stay_equal_and_pure() {
     let tones_hz = [400.0, 700.0, 1100.0];
     let sound: Vec<Sample> = (0..5 * 48_000)
         .map(|n| {
-            let sum: f64 = tones_hz.iter().map(|hz| (std::f64::consts::TAU * hz * f64::from(n) / 48_000.0).sin()).sum();
+            let sum: f64 =
+                tones_hz.iter().map(|hz| (std::f64::consts::TAU * hz * f64::from(n) / 48_000.0).sin()).sum();
             [sum as f32 * 0.6; 2]
         })
         .collect();

@@ -148,7 +148,9 @@ fn duplicates_are_not_heard() {
 #[test]
 fn the_first_word_is_whole() {
     let mut relay = Relay::new();
-    relay.hear(Microphone::with(Channels::Mono, Application::LowDelay, 960, 48_000, words()).speak(seconds(1)));
+    relay.hear(
+        Microphone::with(Channels::Mono, Application::LowDelay, 960, 48_000, words()).speak(seconds(1)),
+    );
     assert_whole(&relay.heard);
 }
 
@@ -156,7 +158,8 @@ fn the_first_word_is_whole() {
 fn the_first_word_after_a_pause_is_whole() {
     for pause in [ms(120), ms(400), ms(10_000)] {
         for late in [ms(0), ms(15), ms(40)] {
-            let mut microphone = Microphone::with(Channels::Mono, Application::LowDelay, 960, 48_000, words());
+            let mut microphone =
+                Microphone::with(Channels::Mono, Application::LowDelay, 960, 48_000, words());
             let mut relay = Relay::new();
             relay.hear(microphone.speak(seconds(1)));
             // Discontinuous transmission: time goes on, packet numbers do not.
@@ -180,10 +183,9 @@ fn the_first_word_after_a_pause_is_whole() {
 fn an_encoder_that_pauses_is_not_concealed() {
     // Half a second of sound, two seconds of silence.
     let mut wave = buzz();
-    let mut microphone =
-        Microphone::with(Channels::Mono, Application::Voip, 960, 24_000, move |n| {
-            if n % 120_000 < 24_000 { wave(n) } else { 0.0 }
-        });
+    let mut microphone = Microphone::with(Channels::Mono, Application::Voip, 960, 24_000, move |n| {
+        if n % 120_000 < 24_000 { wave(n) } else { 0.0 }
+    });
     microphone.encoder().set_dtx(true).unwrap();
     microphone.encoder().set_max_bandwidth(opus::Bandwidth::Wideband).unwrap();
     let mut packets = microphone.speak(seconds(60));
@@ -205,7 +207,9 @@ fn an_encoder_that_pauses_is_not_concealed() {
 #[test]
 fn a_talker_who_begins_anew_is_heard_at_once() {
     for gap in [ms(0), ms(300)] {
-        for (sequence, time) in [(3, 0), (70_000, 17), (9_000_000, u64::MAX - 48_000), (65_640, 5_000_000_000)] {
+        for (sequence, time) in
+            [(3, 0), (70_000, 17), (9_000_000, u64::MAX - 48_000), (65_640, 5_000_000_000)]
+        {
             let mut relay = Relay::new();
             relay.hear(Microphone::new(tone(700.0)).speak(seconds(2)));
             let anew = Microphone::new(tone(700.0)).speak(seconds(2));

@@ -57,7 +57,12 @@ proptest! {
     }
 }
 
-fn pull_until(voice: &mut Voice, begin: Instant, due: &mut Duration, now: Duration) -> Result<(), TestCaseError> {
+fn pull_until(
+    voice: &mut Voice,
+    begin: Instant,
+    due: &mut Duration,
+    now: Duration,
+) -> Result<(), TestCaseError> {
     let mut out = [[0.0; 2]; TICK];
     while *due < now {
         voice.pull(begin + *due, &mut out);

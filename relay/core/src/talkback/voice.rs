@@ -165,7 +165,8 @@ impl Voice {
     pub fn pull(&mut self, now: Instant, out: &mut [Sample; TICK]) -> bool {
         let tick = self.clock.tick(now);
         self.recovery.tick();
-        if matches!(self.state, State::Idle) {
+        let begins = matches!(self.state, State::Idle);
+        if begins {
             self.begin(tick);
         }
         let State::Playing(position) = self.state else {
@@ -173,7 +174,14 @@ impl Voice {
             self.speech.hear_nothing();
             return false;
         };
-        let too_late = self.use_silence(position.delay(tick, self.decoded.len()) - self.wanted_delay());
+        let mut too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
+        if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() {
+            // A packet of another clock has come, and is not played yet.
+            too_late = 0;
+        }
+        if !begins {
+            too_late = self.use_silence(too_late);
+        }
         let needed = self.stretch.set_speed(self.steering.follow(too_late));
         while self.decoded.len() < needed {
             if !self.refill(tick) {
@@ -281,7 +289,7 @@ impl Voice {
             return self.recover(position, gap, missing) || self.make_up(position, gap.min(MADE_UP));
         }
         let delay = tick.wrapping_add(self.decoded.len() as i64).wrapping_sub(time as i64);
-        let stretches = position.beyond > 0 && delay + GROWTH <= self.wanted_delay();
+        let stretches = position.beyond > 0 && delay.saturating_add(GROWTH) <= self.wanted_delay();
         if stretches && self.decoded.holds() && self.make_up(position, MADE_UP) {
             return true;
         }

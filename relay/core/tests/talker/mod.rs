@@ -193,7 +193,16 @@ impl Relay {
     /// Whose ticks come 3.7 ms after the talkers'.
     pub fn new() -> Self {
         let due = Duration::from_micros(3_700);
-        Self { voice: Voice::new(), begin: beginning(), due, now: due, ticks: 0, heard: vec![], sounded: vec![], late: Box::new(|_| Duration::ZERO) }
+        Self {
+            voice: Voice::new(),
+            begin: beginning(),
+            due,
+            now: due,
+            ticks: 0,
+            heard: vec![],
+            sounded: vec![],
+            late: Box::new(|_| Duration::ZERO),
+        }
     }
 
     /// Takes packets as they come, and plays until the last has come.
