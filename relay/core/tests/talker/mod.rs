@@ -11,6 +11,9 @@ use soundport_core::{MicFrame, Sample, TalkerId};
 /// How loud tones are; full scale is 1.
 pub const LEVEL: f64 = 0.5;
 
+/// Until then, in samples, a tone that begins may overshoot.
+const SETTLED: u64 = 12_000;
+
 /// The beginning of virtual time.
 #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
 pub fn beginning() -> Instant {
@@ -142,7 +145,7 @@ pub struct Tone {
     last: f32,
     position: u64,
     periods: u64,
-    /// The largest step from sample to sample so far, against that of the clean tone.
+    /// The largest step from sample to sample after a quarter of a second, against that of the clean tone.
     pub step: f64,
     /// In samples of relay and of talker, where each hundredth period was heard to begin.
     pub passed: Vec<(f64, f64)>,
@@ -157,7 +160,9 @@ impl Tone {
         let clean = 2.0 * LEVEL * (std::f64::consts::PI * self.hz / 48_000.0).sin();
         let mut step = 0.0_f32;
         for (n, [level, _]) in (self.position..).zip(sound) {
-            step = step.max((level - self.last).abs());
+            if n > SETTLED {
+                step = step.max((level - self.last).abs());
+            }
             if self.last <= 0.0 && *level > 0.0 && (*level - self.last) > 0.01 {
                 if self.periods % 100 == 0 {
                     let part = f64::from(self.last / (self.last - level));
