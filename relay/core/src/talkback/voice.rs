@@ -193,7 +193,7 @@ impl Voice {
         }
         self.input.clear();
         self.decoded.take(needed, &mut self.input);
-        self.stretch.process(&self.input, out);
+        self.stretch.process(&mut self.input, out);
         self.speech.hear(out)
     }
 

@@ -31,6 +31,8 @@ pub struct Microphone {
     pub sequence: u64,
     pub time: u64,
     first_time: u64,
+    /// How loud it is in each ear.
+    pub balance: [f64; 2],
     /// What it hears: a level for each sample.
     sound: Box<dyn FnMut(u64) -> f64>,
 }
@@ -59,6 +61,7 @@ impl Microphone {
             sequence: 65_530,
             time: first_time,
             first_time,
+            balance: [1.0; 2],
             sound: Box::new(sound),
         }
     }
@@ -82,8 +85,8 @@ impl Microphone {
         let from = self.time - self.first_time;
         let mut sound = Vec::with_capacity(self.samples * self.channels);
         for n in 0..self.samples as u64 {
-            let level = (self.sound)(from + n) as f32;
-            sound.extend(std::iter::repeat_n(level, self.channels));
+            let level = (self.sound)(from + n);
+            sound.extend(self.balance[..self.channels].iter().map(|gain| (gain * level) as f32));
         }
         let data = self.encoder.encode_vec_float(&sound, 8_000).unwrap();
         let frame = self.frame(data);
@@ -164,7 +167,7 @@ impl Tone {
                 step = step.max((level - self.last).abs());
             }
             if self.last <= 0.0 && *level > 0.0 && (*level - self.last) > 0.01 {
-                if self.periods % 100 == 0 {
+                if self.periods.is_multiple_of(100) {
                     let part = f64::from(self.last / (self.last - level));
                     self.passed.push((n as f64 - 1.0 + part, self.periods as f64 * 48_000.0 / self.hz));
                 }
