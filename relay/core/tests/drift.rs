@@ -54,7 +54,7 @@ fn an_hour(ppm: f64) {
     let delays: Vec<f64> = tone.passed.iter().map(delay_ms).collect();
     assert!(delays.len() as f64 > 0.999 * 3600.0 * TONE_HZ / 100.0);
     let (least, most) = delays[140..].iter().fold((f64::MAX, 0.0_f64), |(l, m), d| (d.min(l), d.max(m)));
-    eprintln!("{ppm:+} ppm: {least:.2} to {most:.2} ms, largest step {:.4}", tone.step);
+    println!("{ppm:+} ppm: {least:.2} to {most:.2} ms, largest step {:.4}", tone.step);
     assert!(least > 9.0 && most < 20.0 && most - least < 4.0, "delays of {least} to {most} ms");
     assert!(tone.step < 1.03, "a click: {}", tone.step);
 }

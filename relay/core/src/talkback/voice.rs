@@ -170,9 +170,7 @@ impl Voice {
             self.begin(tick);
         }
         let State::Playing(position) = self.state else {
-            out.fill(SILENCE);
-            self.speech.hear_nothing();
-            return false;
+            return self.nothing(out);
         };
         let mut too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
         if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() {
@@ -191,8 +189,13 @@ impl Voice {
                 break;
             }
         }
+        let is_silent = self.decoded.is_silent() && !self.speech.sounds();
         self.input.clear();
         self.decoded.take(needed, &mut self.input);
+        if is_silent {
+            self.stretch.reset();
+            return self.nothing(out);
+        }
         self.stretch.process(&mut self.input, out);
         self.speech.hear(out)
     }
@@ -254,6 +257,12 @@ impl Voice {
             self.state = State::Playing(Position { end: time, beyond: 0 });
             return;
         }
+    }
+
+    fn nothing(&mut self, out: &mut [Sample; TICK]) -> bool {
+        out.fill(SILENCE);
+        self.speech.hear_nothing();
+        false
     }
 
     /// Takes silence as an occasion to put the delay right at once. Returns what remains to be put right.
