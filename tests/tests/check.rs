@@ -77,6 +77,28 @@ const BROKEN: &[Broken] = &[
     broken("demo = false\n\n[[source]]\ntitle = \"A\"\n", 3, "source", "write one, such as id = \"desktop\""),
     broken("[[source]]\nid = \"My Desk\"\n", 2, "source.id", "write lower-case letters, digits and -"),
     broken("[[source]]\nid = \"echo\"\n", 2, "source.id", "choose another id"),
+    // Talking.
+    broken("allow_talk = 1\n", 1, "allow_talk", "write true or false"),
+    broken("[[source]]\nid = \"a\"\ntalk = \"yes\"\n", 3, "source.talk", "write true or false"),
+    broken(
+        "[[source]]\nid = \"a\"\ntalk_to = \"0.0.0.0\"\n",
+        3,
+        "source.talk_to",
+        "write that of one machine",
+    ),
+    broken(
+        "[[source]]\nid = \"a\"\ntalk = false\ntalk_to = \"10.0.0.5\"\n",
+        4,
+        "source.talk_to",
+        "leave it out, or write talk = true",
+    ),
+    broken(
+        "[[source]]\nid = \"a\"\nroom = true\nport = 5006\n",
+        4,
+        "source.port",
+        "a room, which has no container",
+    ),
+    broken("[[source]]\nid = \"a\"\nroom = true\ntalk = false\n", 4, "source.talk", "leave it out"),
     broken(
         "demo = true\n[[source]]\nid = \"demo\"\n",
         3,

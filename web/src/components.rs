@@ -9,6 +9,7 @@ mod icons;
 mod meter;
 mod notice;
 mod source_card;
+mod talk;
 mod toggle;
 
 pub use app::App;

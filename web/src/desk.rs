@@ -2,10 +2,15 @@
 //!
 //! What is decided is decided in [`crate::state`]; sources play on while their cards are not shown.
 
+mod booth;
 mod clipboard;
 mod feed;
+mod hands;
+mod held;
 mod level_board;
+mod outside;
 mod player;
+mod talker;
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -14,32 +19,29 @@ use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
 use soundport_api::Source;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::Window;
+use web_sys::{Document, Window};
 use yew::{AttrValue, Callback, Reducible};
 
 use crate::relay::Base;
 use crate::rtc::{self, Keys};
-use crate::state::{Heard, Link, Mix, Move, News, Roster, is_meant};
-use crate::{store, words};
+use crate::state::{Heard, Link, Mix, Move, News, Roster, TalkEvent, is_meant};
+use crate::store;
 
+use booth::Booth;
 use feed::{Feed, Following};
 use player::Player;
+use talker::Talker;
 
 pub use clipboard::Copied;
 pub use level_board::{LevelBoard, Posted};
-pub use player::{Act, OpenOutput, View};
+pub use player::{Act, OpenGauge, View};
+pub use talker::TalkView;
 
 /// From so many sources on there is a field to find one.
 const MANY_SOURCES: usize = 8;
 
-/// Levels are asked for so many sources at most: addresses have an end.
-const MOST_LEVELS: usize = 64;
-
 /// What the first *Listen* needs is made ready when the page has been drawn.
 const PREPARE_AFTER_MILLIS: u32 = 50;
-
-/// How long what is wanted must stay the same before it is asked for: cards come and go several at a time.
-const SETTLED_AFTER_MILLIS: u32 = 300;
 
 /// What plays on this page, and what is known of the relay.
 pub struct Desk {
@@ -49,6 +51,8 @@ pub struct Desk {
     roster: RefCell<Rc<Roster>>,
     mix: RefCell<Rc<Mix>>,
     players: RefCell<Vec<Rc<Player>>>,
+    talkers: RefCell<Vec<Rc<Talker>>>,
+    booth: Booth,
     levels: LevelBoard,
     typed: RefCell<AttrValue>,
     route: RefCell<Option<AttrValue>>,
@@ -75,6 +79,8 @@ impl Desk {
             roster: RefCell::default(),
             mix: RefCell::default(),
             players: RefCell::default(),
+            talkers: RefCell::default(),
+            booth: Booth::new(own.clone()),
             levels: LevelBoard::default(),
             typed: RefCell::default(),
             route: RefCell::new(named_in_address()),
@@ -101,17 +107,19 @@ impl Desk {
         let feed = Feed::follow(self.base.clone(), news, move |levels| shown.show(&levels));
         self.following.replace(Some(feed));
         self.keys.replace(Keys::listen(&self.callback(Self::turn_all)));
-        if let Some(window) = web_sys::window() {
+        if let Some((window, document)) = web_sys::window().zip(document()) {
             let on = |name, act: fn(&Self)| self.listener(&window, name, act);
-            self.listeners.replace(vec![
+            let listeners = [
                 on("hashchange", |desk| {
                     desk.route.replace(named_in_address());
                     desk.changed();
                 }),
                 // A page that goes away says so, rather than leave the relay sending until it notices.
-                on("pagehide", |desk| desk.for_each(Player::leave)),
+                on("pagehide", Self::leave),
                 on("pageshow", Self::resume_remembered),
-            ]);
+            ];
+            let hands = self.hands(&window, &document);
+            self.listeners.replace(listeners.into_iter().chain(hands).collect());
         }
         self.resume_remembered();
         Timeout::new(PREPARE_AFTER_MILLIS, rtc::prepare).forget();
@@ -122,7 +130,13 @@ impl Desk {
         self.following.take();
         self.listeners.take();
         self.keys.take();
-        self.for_each(Player::leave);
+        self.booth.end();
+        self.leave();
+    }
+
+    fn leave(&self) {
+        self.players().iter().for_each(Player::leave);
+        self.talkers().iter().for_each(|talker| talker.tell(TalkEvent::End));
     }
 
     /// Where the relay is.
@@ -172,8 +186,14 @@ impl Desk {
     pub fn card(&self, id: &str) -> (View, Callback<Act>) {
         let (player, mix) = (self.player(id), self.mix.borrow());
         let hushed = player.is_on() && mix.is_hushed(id);
-        let view = View { hushed, solo: mix.is_solo(id), ..player.view() };
+        let view = View { hushed, solo: mix.is_solo(id), talk: self.talk(id), ..player.view() };
         (view, player.act.clone())
+    }
+
+    fn talk(&self, id: &str) -> TalkView {
+        let talker = self.talkers().into_iter().find(|talker| talker.id == id);
+        let (choice, devices) = self.booth.choice();
+        TalkView { choice, devices, ..talker.map(|talker| talker.view()).unwrap_or_default() }
     }
 
     /// Takes what was typed to find a source.
@@ -235,8 +255,17 @@ impl Desk {
         })
     }
 
-    fn solo(&self, id: &AttrValue) {
-        self.take(Move::Solo(id.clone()));
+    /// Does what a card asks for that is not its listening alone.
+    fn act(&self, id: &AttrValue, act: Act) {
+        match act {
+            Act::Solo => self.take(Move::Solo(id.clone())),
+            Act::EndTalk => self.talker(id).tell(TalkEvent::End),
+            Act::Raw(raw) => self.booth.choose(|choice, _| choice.raw = raw),
+            Act::Device(place) => self.booth.choose(|choice, devices| {
+                choice.device = place.and_then(|place| devices.get(place)).cloned();
+            }),
+            Act::Listen | Act::Stop | Act::Set(_) => {}
+        }
         self.changed();
     }
 
@@ -263,6 +292,7 @@ impl Desk {
             if self.mix.borrow().resumes(&source.id) {
                 player.listen();
             }
+            let talks = self.meet_talker(source, &roster);
             let on = player.is_on();
             self.take(match on {
                 true => Move::Plays(Heard {
@@ -272,55 +302,20 @@ impl Desk {
                 }),
                 false => Move::Ends(player.id.clone()),
             });
-            self.roster.replace_with(|roster| Rc::clone(roster).reduce(News::Held(source.id.clone(), on)));
+            self.roster
+                .replace_with(|roster| Rc::clone(roster).reduce(News::Held(source.id.clone(), on || talks)));
         }
         let is_known = |player: &Player| roster.sources.iter().any(|source| player.id == source.id);
         self.players.borrow_mut().retain(|player| player.is_on() || is_known(player));
+        self.talkers
+            .borrow_mut()
+            .retain(|talker| talker.is_on() || roster.sources.iter().any(|source| talker.id == source.id));
         for player in self.players() {
             player.set_gain(self.mix.borrow().is_hushed(&player.id));
         }
         self.name();
         self.want();
         (self.redraw)();
-    }
-
-    /// Names what plays in the tab's title, and to the system.
-    fn name(&self) {
-        let heard = self.mix.borrow().heard();
-        let route = self.route();
-        let roster = self.roster.borrow();
-        let named = roster.sources.iter().find(|source| route.as_deref() == Some(&source.id));
-        let page = named.map(|named| named.title.as_str()).or(route.as_deref());
-        let title = words::tab_title(&heard, page);
-        if self.title.replace(title.clone()) != title {
-            if let Some(document) = web_sys::window().and_then(|window| window.document()) {
-                document.set_title(&title);
-            }
-            if let Some(keys) = &*self.keys.borrow() {
-                keys.show(&words::playing(&heard));
-            }
-        }
-    }
-
-    /// Asks for the levels of what is shown and not listened to, which its own meter knows.
-    fn want(&self) {
-        let (roster, mix) = (self.roster.borrow(), self.mix.borrow());
-        let unheard = roster.sources.iter().filter(|source| self.shows(source) && !mix.is_on(&source.id));
-        let mut wanted = String::new();
-        for source in unheard.take(MOST_LEVELS) {
-            if !wanted.is_empty() {
-                wanted.push(',');
-            }
-            wanted.push_str(&String::from(js_sys::encode_uri_component(&source.id)));
-        }
-        if self.wanted.replace(wanted.clone()) != wanted {
-            let settled = self.callback(|desk, wanted| {
-                if let Some(following) = &*desk.following.borrow() {
-                    following.want(wanted);
-                }
-            });
-            self.settling.set(Some(Timeout::new(SETTLED_AFTER_MILLIS, move || settled.emit(wanted))));
-        }
     }
 
     fn resume_remembered(&self) {
@@ -350,14 +345,43 @@ impl Desk {
         self.players.borrow().clone()
     }
 
-    fn for_each(&self, act: impl Fn(&Rc<Player>)) {
-        self.players().iter().for_each(act);
+    fn talker(&self, id: &str) -> Rc<Talker> {
+        let mut talkers = self.talkers.borrow_mut();
+        if let Some(known) = talkers.iter().find(|talker| talker.id == id) {
+            return Rc::clone(known);
+        }
+        let talker = Talker::new(id, self.own.clone());
+        talkers.push(Rc::clone(&talker));
+        talker
+    }
+
+    fn talkers(&self) -> Vec<Rc<Talker>> {
+        self.talkers.borrow().clone()
+    }
+
+    fn booth(&self) -> &Booth {
+        &self.booth
+    }
+
+    /// Tells a source's talker, where it has one, what is known; whether it talks, or is about to.
+    fn meet_talker(&self, source: &Source, roster: &Roster) -> bool {
+        let Some(talker) = self.talkers().into_iter().find(|talker| talker.id == source.id) else {
+            return false;
+        };
+        let player = self.player(&source.id);
+        talker.meet((roster.link == Link::Up).then_some(source), roster.instance.as_ref(), player.session());
+        talker.measure(player.output());
+        talker.is_on()
     }
 
     fn listener(&self, window: &Window, name: &'static str, act: fn(&Self)) -> EventListener {
         let act = self.callback(move |desk, ()| act(desk));
         EventListener::new(window, name, move |_| act.emit(()))
     }
+}
+
+fn document() -> Option<Document> {
+    web_sys::window()?.document()
 }
 
 fn lower(text: &str) -> String {

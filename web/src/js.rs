@@ -2,6 +2,7 @@
 
 use js_sys::{Function, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
+use web_sys::EventTarget;
 
 #[wasm_bindgen]
 extern "C" {
@@ -54,6 +55,29 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = audioSession)]
     pub(crate) fn audio_session(this: &NavigatorWithAudio) -> Option<AudioSession>;
 
+    /// `navigator`, where it gives microphones (secure contexts alone) and tells of permissions.
+    pub(crate) type NavigatorWithMicrophones;
+
+    #[wasm_bindgen(method, getter, js_name = mediaDevices)]
+    pub(crate) fn media_devices(this: &NavigatorWithMicrophones) -> Option<MediaDevices>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn permissions(this: &NavigatorWithMicrophones) -> Option<Permissions>;
+
+    /// `MediaDevices`.
+    #[wasm_bindgen(extends = EventTarget)]
+    pub(crate) type MediaDevices;
+
+    #[wasm_bindgen(method, catch, js_name = getUserMedia)]
+    pub(crate) fn get_user_media(this: &MediaDevices, constraints: &JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, js_name = enumerateDevices)]
+    pub(crate) fn enumerate_devices(this: &MediaDevices) -> Promise;
+
+    /// `Permissions`.
+    pub(crate) type Permissions;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn query(this: &Permissions, descriptor: &JsValue) -> Result<Promise, JsValue>;
+
     /// `navigator`, where it has a media session (W3C Media Session).
     pub(crate) type NavigatorWithKeys;
 
@@ -97,63 +121,8 @@ extern "C" {
     pub(crate) type StatsMap;
 
     #[wasm_bindgen(method)]
-    pub(crate) fn get(this: &StatsMap, id: &str) -> Option<RawStats>;
+    pub(crate) fn get(this: &StatsMap, id: &str) -> Option<JsValue>;
 
     #[wasm_bindgen(method, js_name = forEach)]
-    pub(crate) fn for_each(this: &StatsMap, take: &mut dyn FnMut(RawStats));
-
-    /// One entry of it; which fields are there depends on `type` and on the browser.
-    #[wasm_bindgen(extends = Object)]
-    pub(crate) type RawStats;
-
-    #[wasm_bindgen(method, getter, js_name = type)]
-    pub(crate) fn kind(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn timestamp(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = codecId)]
-    pub(crate) fn codec_id(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter, js_name = mimeType)]
-    pub(crate) fn mime_type(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter, js_name = sdpFmtpLine)]
-    pub(crate) fn sdp_fmtp_line(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter, js_name = clockRate)]
-    pub(crate) fn clock_rate(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn channels(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = packetsReceived)]
-    pub(crate) fn packets_received(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = packetsLost)]
-    pub(crate) fn packets_lost(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = bytesReceived)]
-    pub(crate) fn bytes_received(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn jitter(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = jitterBufferDelay)]
-    pub(crate) fn jitter_buffer_delay(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = jitterBufferEmittedCount)]
-    pub(crate) fn jitter_buffer_emitted_count(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = totalSamplesReceived)]
-    pub(crate) fn total_samples_received(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = concealedSamples)]
-    pub(crate) fn concealed_samples(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = silentConcealedSamples)]
-    pub(crate) fn silent_concealed_samples(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = selectedCandidatePairId)]
-    pub(crate) fn selected_candidate_pair_id(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn nominated(this: &RawStats) -> Option<bool>;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn selected(this: &RawStats) -> Option<bool>;
-    #[wasm_bindgen(method, getter, js_name = currentRoundTripTime)]
-    pub(crate) fn current_round_trip_time(this: &RawStats) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = localCandidateId)]
-    pub(crate) fn local_candidate_id(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter, js_name = remoteCandidateId)]
-    pub(crate) fn remote_candidate_id(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter, js_name = candidateType)]
-    pub(crate) fn candidate_type(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn protocol(this: &RawStats) -> Option<String>;
-    #[wasm_bindgen(method, getter, js_name = relayProtocol)]
-    pub(crate) fn relay_protocol(this: &RawStats) -> Option<String>;
+    pub(crate) fn for_each(this: &StatsMap, take: &mut dyn FnMut(JsValue));
 }

@@ -9,7 +9,9 @@ mod filter;
 mod listening;
 mod mix;
 mod roster;
+mod round_trip;
 mod sources;
+mod talking;
 mod watch;
 
 pub use backoff::backoff_millis;
@@ -19,5 +21,7 @@ pub use filter::is_meant;
 pub use listening::{Attempt, Event, Listening, Phase};
 pub use mix::{Heard, Mix, Move};
 pub use roster::{Link, News, Roster};
+pub use round_trip::{RoundTrip, Sample};
 pub use sources::merge;
+pub use talking::{Standing, TalkEvent, Talking, Trouble};
 pub use watch::{Finding, Reading, Watch};

@@ -1,9 +1,13 @@
 //! What the browser remembers. A browser that refuses to remember is no trouble: defaults are used.
 
 use web_sys::Storage;
+use yew::AttrValue;
 
 /// Where a tab remembers what it plays: ids, one a line.
 const PLAYING: &str = "soundport.playing";
+
+/// Where the choice of microphone is remembered.
+const MICROPHONE: &str = "soundport.microphone";
 
 /// How a source is heard, as the user set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,55 @@ impl Settings {
     }
 }
 
+/// Which microphone is used, and how it hears.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// Whether it is left as it is, and in stereo; else it is made fit for a voice.
+    pub raw: bool,
+    /// The device; none for what the browser takes by itself.
+    pub device: Option<Device>,
+}
+
+/// A microphone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name for programs.
+    pub id: AttrValue,
+    /// Its name for people.
+    pub label: AttrValue,
+}
+
+impl Choice {
+    /// What was remembered, else the default.
+    pub fn remembered() -> Self {
+        let text = lasting().and_then(|storage| storage.get_item(MICROPHONE).ok().flatten());
+        Self::parse(&text.unwrap_or_default())
+    }
+
+    /// Remembers the choice.
+    pub fn remember(&self) {
+        if let Some(storage) = lasting() {
+            // As above.
+            let _ = storage.set_item(MICROPHONE, &self.to_text());
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let how = if self.raw { "raw" } else { "voice" };
+        match &self.device {
+            Some(device) => format!("{how}\n{}\n{}", device.id, device.label),
+            None => how.to_owned(),
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut lines = text.splitn(3, '\n').map(str::to_owned);
+        let raw = lines.next().is_some_and(|how| how == "raw");
+        let device = lines.next().zip(lines.next());
+        Self { raw, device: device.map(|(id, label)| Device { id: id.into(), label: label.into() }) }
+    }
+}
+
 /// The sources that this tab played when it was loaded again, or left.
 pub fn playing() -> Vec<String> {
     let text = of_tab().and_then(|storage| storage.get_item(PLAYING).ok().flatten()).unwrap_or_default();
@@ -114,6 +167,18 @@ mod tests {
         }
         for junk in ["", "101", "-1", "loud", "12 quiet", "NaN", " muted", "12 muted loud"] {
             assert_eq!(Settings::parse(junk), None, "{junk}");
+        }
+    }
+
+    #[test]
+    fn the_microphone_survives_its_text() {
+        let device = Device { id: "3f2a".into(), label: "Headset (USB)".into() };
+        for (raw, device) in [(false, None), (true, None), (true, Some(device))] {
+            let choice = Choice { raw, device };
+            assert_eq!(Choice::parse(&choice.to_text()), choice);
+        }
+        for junk in ["", "loud", "voice\nhalf"] {
+            assert_eq!(Choice::parse(junk), Choice::default(), "{junk}");
         }
     }
 

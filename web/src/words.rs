@@ -1,8 +1,10 @@
 //! What the page says: every state in words, and what to do.
 
 mod number;
+mod talk;
 
 pub use number::{kilobits, kilohertz, millis, percent};
+pub use talk::{Notice, others, standing, standing_name, talk_hint, talk_notice};
 
 use soundport_api::{Encoding, Format, Found, SourceState};
 use yew::AttrValue;
@@ -88,8 +90,11 @@ pub fn playing(heard: &[AttrValue]) -> String {
     }
 }
 
-/// The tab's title: what is heard, else the one source that the page shows.
-pub fn tab_title(heard: &[AttrValue], page: Option<&str>) -> String {
+/// The tab's title: into what the person is heard, else what is heard, else the one source that the page shows.
+pub fn tab_title(live: Option<&str>, heard: &[AttrValue], page: Option<&str>) -> String {
+    if let Some(live) = live {
+        return format!("● Live: {live} – Soundport");
+    }
     match (heard, page) {
         ([], None) => "Soundport".into(),
         ([], Some(page)) => format!("{page} – Soundport"),
@@ -155,7 +160,7 @@ fn failure(failure: &Failure) -> String {
         Failure::NoRelay => "The relay does not answer. Start it, then listen again.".into(),
         Failure::UnknownSource => "The relay does not know this source any more.".into(),
         Failure::Refused(detail) if detail.is_empty() => "The relay refused. Its log says why.".into(),
-        Failure::Refused(detail) => format!("The relay refused: {detail}"),
+        Failure::Forbidden(detail) | Failure::Refused(detail) => format!("The relay refused: {detail}"),
         Failure::NoMedia => {
             "The relay answers, but its sound does not get through. Open its UDP port, 8443, to this computer.".into()
         }
@@ -185,10 +190,11 @@ mod tests {
     #[test]
     fn the_tab_names_what_is_heard() {
         let heard = ["Desktop".into(), "Kiosk".into(), "Bot".into()];
-        assert_eq!(tab_title(&[], None), "Soundport");
-        assert_eq!(tab_title(&[], Some("Kiosk")), "Kiosk – Soundport");
-        assert_eq!(tab_title(&heard[..1], Some("Kiosk")), "▶ Desktop – Soundport");
-        assert_eq!(tab_title(&heard, None), "▶ Desktop and 2 more – Soundport");
+        assert_eq!(tab_title(None, &[], None), "Soundport");
+        assert_eq!(tab_title(Some("Kiosk"), &heard, None), "● Live: Kiosk – Soundport");
+        assert_eq!(tab_title(None, &[], Some("Kiosk")), "Kiosk – Soundport");
+        assert_eq!(tab_title(None, &heard[..1], Some("Kiosk")), "▶ Desktop – Soundport");
+        assert_eq!(tab_title(None, &heard, None), "▶ Desktop and 2 more – Soundport");
     }
 
     #[test]

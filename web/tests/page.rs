@@ -4,10 +4,13 @@
 
 #[path = "page/stage.rs"]
 mod stage;
+#[path = "page/talk.rs"]
+mod talk;
 
 use std::collections::BTreeMap;
 
-use soundport_api::{Gone, SourceState};
+use soundport_api::{Encoding, Format, Found, Gone, Source, SourceState, Talkback, TalkbackState, Talker};
+use soundport_web::relay::sources_from_text;
 use soundport_web::state::{Failure, Pause, Phase, Quiet};
 use stage::{Stage, source, until};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -321,4 +324,26 @@ async fn a_source_in_trouble_says_so_beside_its_format() {
     let stage = Stage::card(troubled, Phase::Ready).await;
     assert_eq!(stage.text(".note"), "48 kHz stereo · assumed. Another container has this name.");
     assert!(stage.text(".details").contains("L16, 48 kHz stereo, assumed, since nothing says otherwise"));
+}
+
+#[wasm_bindgen_test]
+async fn everything_that_the_relay_can_say_of_a_source_is_read() {
+    let states = [SourceState::Waiting, SourceState::Live, SourceState::Idle, SourceState::Lost];
+    let encodings = [Encoding::L16, Encoding::L24, Encoding::Pcmu, Encoding::Pcma, Encoding::Opus];
+    let found = [Found::Announced, Found::Configured, Found::PayloadType, Found::Measured, Found::Assumed];
+    let ways = [TalkbackState::Closed, TalkbackState::Opening, TalkbackState::Open, TalkbackState::Refused];
+    let mut list: Vec<Source> = states.map(|state| source("kiosk", state)).into();
+    for (encoding, found) in encodings.into_iter().zip(found) {
+        let format = Some(Format { encoding, rate: 44_100, channels: 6, found });
+        list.push(Source { format, trouble: Some("Odd.".into()), listeners: 70_000, ..list[0].clone() });
+    }
+    for state in ways {
+        let talkers = vec![Talker { id: 7, speaking: true }, Talker { id: 4_000_000_000, speaking: false }];
+        let talkback = Some(Talkback { state, talkers, trouble: Some("Nobody takes it.".into()) });
+        list.push(Source { format: None, talk: true, talkback, room: true, ..list[0].clone() });
+    }
+    assert_eq!(sources_from_text(&serde_json::to_string(&list).unwrap()), Some(list));
+    for junk in ["", "{}", "[1]", "null", r#"[{"id":"kiosk"}]"#] {
+        assert_eq!(sources_from_text(junk), None, "{junk}");
+    }
 }

@@ -49,7 +49,13 @@ impl Talker {
                 }
                 let data = self.packets[(self.sent % PACKETS) as usize].clone();
                 let (sequence, time) = (self.sent, self.sent * 960);
-                self.voice.handle_frame(MicFrame { talker: TalkerId(1), sequence, time, received, data });
+                self.voice.handle_frame(MicFrame {
+                    talker: TalkerId(1),
+                    sequence,
+                    time,
+                    received,
+                    data: data.into(),
+                });
                 self.sent += 1;
             }
             let mut out = [[0.0; 2]; TICK];

@@ -90,6 +90,7 @@ impl Discovery {
                 match unusable {
                     Unusable::Malformed => self.counters.malformed += 1,
                     Unusable::NoAudio => self.counters.no_audio += 1,
+                    Unusable::Microphone => self.counters.microphones += 1,
                 }
                 tracing::trace!(%from, %unusable, "announcement dropped");
             }

@@ -1,97 +1,40 @@
-//! Relay to browsers: Opus frames go to every listener of their source, as SRTP.
+//! Relay to browsers and back: Opus frames go to every listener of their source, as SRTP, and what talkers' microphones
+//! send comes out as [`MicFrame`](crate::MicFrame)s.
 //!
 //! [`Fanout`] owns all peers of one thread. Its hot path is [`Fanout::handle_frame`]: one frame in, one datagram
 //! a listener out, with neither a task, a lock nor a look-up on the way.
 
 mod answer;
+mod connect;
+mod datagram;
 mod dtls;
 mod offer;
 mod peer;
+mod role;
 mod stun;
 mod ufrag;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use slab::Slab;
 use str0m::IceCreds;
-use thiserror::Error;
 use tracing::trace;
 
-use self::offer::Offer;
+pub use self::connect::{Connect, ConnectError, Purpose, Session};
+pub use self::datagram::{Incoming, LocalAddr, Output, PeerAddr, Transmit};
 pub use self::offer::{Credentials, OfferError};
+
+use self::connect::MAX_TALKERS;
+use self::offer::{Flow, Offer};
 use self::peer::{Engine, Identity, Peer, Verdict};
+use self::role::{Listening, Role, Talking};
 use self::stun::Check;
 use crate::frame::{OpusFrame, SourceId};
+use crate::mic::TalkerId;
 use crate::session::SessionId;
-
-/// The address of a peer's socket, as the relay sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PeerAddr(pub SocketAddr);
-
-/// The address of this host that a datagram truly arrived at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LocalAddr(pub SocketAddr);
-
-/// A datagram from the media socket.
-#[derive(Debug, Clone, Copy)]
-pub struct Incoming<'a> {
-    /// Who sent it.
-    pub from: PeerAddr,
-    /// Where it arrived.
-    pub to: LocalAddr,
-    /// Its payload: STUN, DTLS, RTP or RTCP (RFC 7983).
-    pub bytes: &'a [u8],
-}
-
-/// A datagram for the media socket.
-#[derive(Debug, Clone)]
-pub struct Transmit {
-    /// The address to send from, where the host has several.
-    pub from: Option<LocalAddr>,
-    /// Where it goes.
-    pub to: PeerAddr,
-    /// Its payload.
-    pub bytes: Vec<u8>,
-}
-
-/// A listener's request to connect.
-#[derive(Debug, Clone)]
-pub struct Connect {
-    /// The source to listen to.
-    pub source: SourceId,
-    /// The SDP offer (RFC 8866).
-    pub offer: String,
-    /// The relay's addresses as this listener can reach them, best first; given as host candidates.
-    pub candidates: Vec<SocketAddr>,
-}
-
-/// A session as its listener needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Its name.
-    pub id: SessionId,
-    /// What is listened to.
-    pub source: SourceId,
-    /// Names the ICE session: changes with every ICE restart.
-    pub ice_tag: String,
-    /// The listener's ICE credentials.
-    pub remote: Credentials,
-}
-
-/// Why a listener was not connected.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ConnectError {
-    /// The offer cannot be answered.
-    #[error(transparent)]
-    Offer(#[from] OfferError),
-    /// The relay serves as many sessions as it may.
-    #[error("the relay serves as many sessions as it may ({0})")]
-    Full(usize),
-}
 
 /// What the fan-out tells its driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +46,20 @@ pub enum FanoutEvent {
         /// The sessions that listen to it.
         listeners: u32,
     },
+    /// A talker is connected, and may begin to send.
+    Joined {
+        /// Its number.
+        talker: TalkerId,
+        /// What it speaks into.
+        source: SourceId,
+        /// Its own session as a listener of the same source.
+        listener: Option<SessionId>,
+    },
+    /// A talker is gone.
+    Left {
+        /// Its number.
+        talker: TalkerId,
+    },
 }
 
 /// What was dropped, since the start.
@@ -112,7 +69,7 @@ pub struct FanoutCounters {
     pub dropped: u64,
 }
 
-/// All listeners of one thread.
+/// All listeners and talkers of one thread.
 ///
 /// Drive it so: hand in datagrams, frames and requests with the time; send what they put into `out`; take the events;
 /// call [`Fanout::handle_timeout`] when [`Fanout::poll_timeout`] has come.
@@ -121,7 +78,10 @@ pub struct Fanout {
     peers: Slab<Peer>,
     index_by_session: HashMap<SessionId, usize>,
     index_by_address: HashMap<PeerAddr, usize>,
+    /// Listeners alone.
     indices_by_source: HashMap<SourceId, Vec<usize>>,
+    /// The number of the latest talker.
+    last_talker: u32,
     /// No peer is due before.
     earliest: Option<Instant>,
     events: VecDeque<FanoutEvent>,
@@ -131,7 +91,7 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    /// A fan-out without listeners. `seed` must be random: session names and passwords are drawn from it.
+    /// A fan-out without sessions. `seed` must be random: session names and passwords are drawn from it.
     /// None if the crypto provider cannot mint a certificate.
     pub fn new(max_sessions: usize, seed: [u8; 32]) -> Option<Self> {
         Some(Self {
@@ -140,6 +100,7 @@ impl Fanout {
             index_by_session: HashMap::new(),
             index_by_address: HashMap::new(),
             indices_by_source: HashMap::new(),
+            last_talker: 0,
             earliest: None,
             events: VecDeque::new(),
             counters: FanoutCounters::default(),
@@ -148,12 +109,15 @@ impl Fanout {
         })
     }
 
-    /// Sends `frame` to each listener of its source. The hot path.
-    pub fn handle_frame(&mut self, frame: &OpusFrame, now: Instant, out: &mut Vec<Transmit>) {
+    /// Sends `frame` to each listener of its source that it is for. The hot path.
+    pub fn handle_frame(&mut self, frame: &OpusFrame, now: Instant, out: &mut Output) {
         let Some(indices) = self.indices_by_source.get(&frame.source) else { return };
         let mut any_over = false;
         for index in indices {
             let peer = &mut self.peers[*index];
+            if !peer.is_meant(frame.to) {
+                continue;
+            }
             peer.handle_frame(frame, now, out);
             any_over |= !peer.is_alive();
             self.earliest = earlier(self.earliest, peer.deadline());
@@ -164,20 +128,25 @@ impl Fanout {
     }
 
     /// Handles one datagram from the media socket. What nobody knows is dropped and counted.
-    pub fn handle_datagram(&mut self, datagram: &Incoming<'_>, now: Instant, out: &mut Vec<Transmit>) {
+    pub fn handle_datagram(&mut self, datagram: &Incoming<'_>, now: Instant, out: &mut Output) {
         let Some((index, peer)) =
             self.index_of(datagram).and_then(|index| Some((index, self.peers.get_mut(index)?)))
         else {
             self.drop_datagram(datagram);
             return;
         };
+        let was_connected = peer.is_connected();
         match peer.handle_datagram(datagram, now, out) {
             Verdict::Handled { new_address } => {
                 self.earliest = earlier(self.earliest, peer.deadline());
+                let has_connected = peer.is_connected() && !was_connected;
                 if !peer.is_alive() {
                     self.reap();
                 } else if new_address {
                     self.index_by_address.insert(datagram.from, index);
+                }
+                if has_connected {
+                    self.join(index);
                 }
             }
             Verdict::Dropped => self.drop_datagram(datagram),
@@ -185,7 +154,7 @@ impl Fanout {
     }
 
     /// Lets time pass for every peer that is due.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Output) {
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return;
         }
@@ -209,27 +178,30 @@ impl Fanout {
         self.events.pop_front()
     }
 
-    /// Makes a session from a listener's offer. Returns it with the SDP answer.
+    /// Makes a session from an offer. Returns it with the SDP answer.
     pub fn connect(&mut self, request: Connect, now: Instant) -> Result<(Session, String), ConnectError> {
         if self.peers.len() >= self.max_sessions {
             return Err(ConnectError::Full(self.max_sessions));
         }
-        let offer = Offer::parse(&request.offer)?;
+        let flow = match request.purpose {
+            Purpose::Listen => Flow::Out,
+            Purpose::Talk(_) => Flow::In,
+        };
+        let offer = Offer::parse(&request.offer, flow)?;
         let id = SessionId::new(self.rng.random());
         let identity = Identity {
             session: id,
             source: request.source.clone(),
             local: self.draw_credentials(self.peers.vacant_key()),
-            timestamp_base: self.rng.random(),
+            role: self.role(&request)?,
         };
         let (peer, answer) = Peer::accept(&self.engine, identity, offer, request.candidates, now)?;
         self.earliest = earlier(self.earliest, peer.deadline());
         let index = self.peers.insert(peer);
         self.index_by_session.insert(id, index);
-        let audience = self.indices_by_source.entry(request.source.clone()).or_default();
-        audience.push(index);
-        let listeners = audience.len() as u32;
-        self.events.push_back(FanoutEvent::Audience { source: request.source, listeners });
+        if request.purpose == Purpose::Listen {
+            self.enter_audience(request.source, index);
+        }
         Ok((session(&mut self.peers[index]), answer))
     }
 
@@ -239,7 +211,7 @@ impl Fanout {
         id: SessionId,
         remote: Credentials,
         now: Instant,
-        out: &mut Vec<Transmit>,
+        out: &mut Output,
     ) -> Option<Result<(Session, String), OfferError>> {
         let index = *self.index_by_session.get(&id)?;
         let local = self.draw_credentials(index);
@@ -256,7 +228,7 @@ impl Fanout {
     }
 
     /// Ends a session. False if there is none of that name.
-    pub fn disconnect(&mut self, id: SessionId, now: Instant, out: &mut Vec<Transmit>) -> bool {
+    pub fn disconnect(&mut self, id: SessionId, now: Instant, out: &mut Output) -> bool {
         let Some(index) = self.index_by_session.get(&id).copied() else { return false };
         if let Some(peer) = self.peers.get_mut(index) {
             peer.close(now, out);
@@ -266,11 +238,23 @@ impl Fanout {
     }
 
     /// Ends all sessions of a source.
-    pub fn end_source(&mut self, source: &SourceId, now: Instant, out: &mut Vec<Transmit>) {
+    pub fn end_source(&mut self, source: &SourceId, now: Instant, out: &mut Output) {
+        self.end_talkers(source, now, out);
         for index in self.indices_by_source.get(source).cloned().unwrap_or_default() {
             if let Some(peer) = self.peers.get_mut(index) {
                 peer.close(now, out);
             }
+            self.remove(index);
+        }
+    }
+
+    /// Ends the sessions of all who speak into a source.
+    pub fn end_talkers(&mut self, source: &SourceId, now: Instant, out: &mut Output) {
+        let of_source = |peer: &Peer| peer.talking().is_some() && peer.source() == source;
+        let over: Vec<usize> =
+            self.peers.iter().filter(|(_, peer)| of_source(peer)).map(|(index, _)| index).collect();
+        for index in over {
+            self.peers[index].close(now, out);
             self.remove(index);
         }
     }
@@ -302,6 +286,59 @@ impl Fanout {
         IceCreds { ufrag: ufrag::draw(index, &mut self.rng), pass: ufrag::draw_password(&mut self.rng) }
     }
 
+    fn role(&mut self, request: &Connect) -> Result<Role, ConnectError> {
+        let Purpose::Talk(listener) = request.purpose else {
+            return Ok(Role::Listener(Listening::new(self.rng.random())));
+        };
+        let source = &request.source;
+        let of_source = |peer: &Peer| peer.talking().is_some() && peer.source() == source;
+        if self.peers.iter().filter(|(_, peer)| of_source(peer)).count() >= MAX_TALKERS {
+            return Err(ConnectError::TalkersFull(source.clone()));
+        }
+        if let Some(listener) = listener {
+            let peer = self.index_by_session.get(&listener).and_then(|index| self.peers.get(*index));
+            if peer.is_none_or(|peer| peer.talking().is_some() || peer.source() != source) {
+                return Err(ConnectError::NotListening(source.clone()));
+            }
+        }
+        self.last_talker = self.last_talker.wrapping_add(1);
+        Ok(Role::Talker(Talking::new(TalkerId(self.last_talker), listener)))
+    }
+
+    fn enter_audience(&mut self, source: SourceId, index: usize) {
+        let audience = self.indices_by_source.entry(source.clone()).or_default();
+        audience.push(index);
+        let listeners = audience.len() as u32;
+        self.events.push_back(FanoutEvent::Audience { source, listeners });
+    }
+
+    fn leave_audience(&mut self, source: &SourceId, index: usize) {
+        let Some(audience) = self.indices_by_source.get_mut(source) else { return };
+        audience.retain(|other| *other != index);
+        let listeners = audience.len() as u32;
+        if listeners == 0 {
+            self.indices_by_source.remove(source);
+        }
+        self.events.push_back(FanoutEvent::Audience { source: source.clone(), listeners });
+    }
+
+    /// A talker's connection is up.
+    fn join(&mut self, index: usize) {
+        let Some(peer) = self.peers.get(index) else { return };
+        let Some(&Talking { id, listener, .. }) = peer.talking() else { return };
+        self.events.push_back(FanoutEvent::Joined { talker: id, source: peer.source().clone(), listener });
+        self.give_own_mix(listener, true);
+    }
+
+    /// A listener that talks hears what is mixed for it alone.
+    fn give_own_mix(&mut self, listener: Option<SessionId>, has_own_mix: bool) {
+        let index = listener.and_then(|listener| self.index_by_session.get(&listener));
+        let peer = index.and_then(|index| self.peers.get_mut(*index));
+        if let Some(listening) = peer.and_then(Peer::listening) {
+            listening.has_own_mix = has_own_mix;
+        }
+    }
+
     /// Forgets every peer whose connection is over.
     fn reap(&mut self) {
         let over: Vec<usize> =
@@ -319,13 +356,14 @@ impl Fanout {
                 self.index_by_address.remove(&address);
             }
         }
-        if let Some(audience) = self.indices_by_source.get_mut(peer.source()) {
-            audience.retain(|other| *other != index);
-            let listeners = audience.len() as u32;
-            if listeners == 0 {
-                self.indices_by_source.remove(peer.source());
+        match peer.talking() {
+            None => self.leave_audience(peer.source(), index),
+            Some(talking) => {
+                if peer.is_connected() {
+                    self.events.push_back(FanoutEvent::Left { talker: talking.id });
+                    self.give_own_mix(talking.listener, false);
+                }
             }
-            self.events.push_back(FanoutEvent::Audience { source: peer.source().clone(), listeners });
         }
         if self.peers.is_empty() {
             self.earliest = None;
@@ -337,6 +375,7 @@ fn session(peer: &mut Peer) -> Session {
     Session {
         id: peer.session(),
         source: peer.source().clone(),
+        talker: peer.talking().map(|talking| talking.id),
         ice_tag: peer.ufrag(),
         remote: peer.remote_credentials().clone(),
     }

@@ -49,8 +49,10 @@ pub struct OpusFrame {
 /// Who of a source's listeners a frame is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recipients {
-    /// All that are not sent a mix of their own.
+    /// All of them.
     All,
+    /// All that are not sent a mix of their own.
+    Others,
     /// One listener who also talks: everything but the own voice.
     Session(SessionId),
 }

@@ -76,6 +76,8 @@ pub struct Ingest {
     pending: Vec<Pending>,
     /// Whose levels are watched, whether they are there or not.
     watched: HashSet<SourceId>,
+    /// Ids that are somebody else's: no source gets one.
+    reserved: HashSet<SourceId>,
     frames: VecDeque<OpusFrame>,
     counters: IngestCounters,
     revision: u64,
@@ -90,6 +92,7 @@ impl Ingest {
             probation: Probation::default(),
             pending: Vec::new(),
             watched: HashSet::new(),
+            reserved: HashSet::new(),
             frames: VecDeque::new(),
             counters: IngestCounters::default(),
             revision: 0,
@@ -154,16 +157,21 @@ impl Ingest {
         self.sources.iter().filter_map(Source::poll_timeout).chain(pending).min()
     }
 
-    /// Says how many listen to a source. While nobody does, nothing is encoded. False if there is no such source.
+    /// Says how many listen to a source. While nobody does, nothing is encoded. False if there is no such source, and the id is not reserved.
     pub fn set_listeners(&mut self, source: &SourceId, listeners: u32) -> bool {
         let Some(source) = self.sources.iter_mut().find(|known| known.id == *source) else {
-            return false;
+            return self.reserved.contains(source);
         };
         if source.listeners != listeners {
             source.set_listeners(listeners);
             self.revision += 1;
         }
         true
+    }
+
+    /// Says which ids no container may have.
+    pub fn reserve(&mut self, reserved: HashSet<SourceId>) {
+        self.reserved = reserved;
     }
 
     /// Says whose levels are watched, now or when they come: only theirs are measured.
@@ -232,9 +240,13 @@ impl Ingest {
 
     /// An id like `base` that no source has.
     fn free_id(&self, base: &str) -> (SourceId, usize) {
-        let free = |id: &String| self.sources.iter().all(|source| source.id.as_str() != id);
+        let is_reserved = |id: &String| self.reserved.iter().any(|reserved| reserved.as_str() == id);
+        let free =
+            |id: &String| self.sources.iter().all(|source| source.id.as_str() != id) && !is_reserved(id);
         // There are no more sources than numbers tried, so one is free.
-        let number = (1..=MAX_SOURCES + 1).find(|&n| free(&naming::numbered(base, n))).unwrap_or(1);
+        let number = (1..=MAX_SOURCES + self.reserved.len() + 1)
+            .find(|&n| free(&naming::numbered(base, n)))
+            .unwrap_or(1);
         (SourceId::new(naming::numbered(base, number)), number)
     }
 }

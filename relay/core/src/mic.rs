@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Numbers the talkers of one run of the relay, from 1. Public: it names a talker to the others, and gives no power over it.
@@ -25,5 +26,5 @@ pub struct MicFrame {
     /// When it came.
     pub received: Instant,
     /// The Opus packet (RFC 6716); from strangers, so perhaps garbage.
-    pub data: Vec<u8>,
+    pub data: Arc<[u8]>,
 }

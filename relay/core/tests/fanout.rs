@@ -5,8 +5,8 @@ mod listener;
 
 use std::time::Duration;
 
-use listener::{Heard, Listener, Rig, desktop};
-use soundport_core::fanout::{Connect, ConnectError, FanoutEvent, OfferError};
+use listener::{Heard, Listener, Rig};
+use soundport_core::fanout::{ConnectError, FanoutEvent, OfferError, Output, Purpose};
 
 #[test]
 fn a_listener_hears_every_frame_at_its_exact_time() {
@@ -42,11 +42,11 @@ fn one_who_leaves_disturbs_nobody() {
     let (first, session) = rig.listen("10.0.0.2:4000");
     let (second, _) = rig.listen("10.0.0.3:4000");
     rig.play(50);
-    assert!(rig.fanout.disconnect(session.id, rig.now, &mut Vec::new()));
+    assert!(rig.fanout.disconnect(session.id, rig.now, &mut Output::default()));
     rig.play(50);
     assert_eq!(frames(&rig.listeners[first].heard).len(), 50);
     assert_eq!(frames(&rig.listeners[second].heard), (0..100).collect::<Vec<_>>());
-    assert!(!rig.fanout.disconnect(session.id, rig.now, &mut Vec::new()), "a session ends once");
+    assert!(!rig.fanout.disconnect(session.id, rig.now, &mut Output::default()), "a session ends once");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn an_offer_that_cannot_be_answered_is_refused_with_the_reason() {
     let mut rig = Rig::new();
     let offer = Listener::new("10.0.0.2:4000", rig.now).offer();
     let refused = |rig: &mut Rig, offer: String| {
-        let connect = Connect { source: desktop(), offer, candidates: vec![rig.announced] };
+        let connect = rig.request(Purpose::Listen, &offer);
         match rig.fanout.connect(connect, rig.now) {
             Err(ConnectError::Offer(error)) => error,
             other => panic!("{other:?}"),
@@ -178,7 +178,7 @@ fn there_is_an_end_to_how_many_are_served() {
     for _ in 0..100 {
         rig.connect(&offer);
     }
-    let connect = Connect { source: desktop(), offer, candidates: vec![rig.announced] };
+    let connect = rig.request(Purpose::Listen, &offer);
     assert_eq!(rig.fanout.connect(connect, rig.now).unwrap_err(), ConnectError::Full(100));
 }
 

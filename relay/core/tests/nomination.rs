@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use listener::{Listener, RELAY, Rig};
-use soundport_core::fanout::{Connect, Incoming, LocalAddr, PeerAddr, Session};
+use soundport_core::fanout::{Connect, Incoming, LocalAddr, Output, PeerAddr, Purpose, Session};
 use str0m::ice::{StunMessage, TransId};
 
 const FIRST: &str = "10.0.0.2:4000";
@@ -80,15 +80,15 @@ fn what_the_browser_nominates_prevails_also_between_two_addresses_of_the_relay()
     let mut rig = Rig::new();
     let offer = Listener::new(FIRST, rig.now).offer();
     let candidates = vec![at(RELAY), at(OTHER)];
-    let connect = Connect { source: listener::desktop(), offer, candidates };
+    let connect = Connect { candidates, ..rig.request(Purpose::Listen, &offer) };
     let browser = Browser::of(&rig.fanout.connect(connect, rig.now).unwrap());
     // The relay's first address has the higher priority.
     rig.inject(at(FIRST), &browser.check(100, false));
     let to_other = |rig: &mut Rig, bytes: &[u8]| {
-        let mut out = Vec::new();
+        let mut out = Output::default();
         let (from, to) = (PeerAddr(at(FIRST)), LocalAddr(at(OTHER)));
         rig.fanout.handle_datagram(&Incoming { from, to, bytes }, rig.now, &mut out);
-        out
+        out.datagrams
     };
     to_other(&mut rig, &browser.check(100, true));
     let hello = client_hello(&rig);

@@ -72,6 +72,12 @@ fn warnings(settings: &Settings) -> Vec<String> {
             warn(place, format!("{quoted} cannot be resolved now; is the container running?"));
         }
     }
+    for Given { value, place } in settings.sources.iter().filter_map(|source| source.talk_to.as_ref()) {
+        if unresolved(&value.host) {
+            let quoted = quote(&value.host);
+            warn(place, format!("{quoted} cannot be resolved now; is the container running?"));
+        }
+    }
     if let Some(Given { value, place }) = &settings.announce {
         for announce in value.iter().filter(|announce| unresolved(&announce.host)) {
             warn(place, format!("{} cannot be resolved now; is it spelt right?", quote(&announce.host)));
@@ -94,8 +100,9 @@ fn summary(options: &Options) -> String {
 }
 
 fn describe(source: &SourceEntry) -> String {
-    let SourceEntry { id, title, from, port, format, bitrate_bps, frame } = source;
+    let SourceEntry { id, title, from, port, format, bitrate_bps, frame, .. } = source;
     let mut words = vec![match (from, port) {
+        _ if source.room => "a room".to_owned(),
         (Some(from), Some(port)) => format!("from {from} to port {port}"),
         (Some(from), None) => format!("from {from}"),
         (None, Some(port)) => format!("to port {port}"),
@@ -104,5 +111,12 @@ fn describe(source: &SourceEntry) -> String {
     words.extend(format.map(|format| format.to_string()));
     words.extend(bitrate_bps.map(|bitrate| format!("{} kb/s", bitrate / 1000)));
     words.extend(frame.map(|frame| format!("{} ms frames", frame.duration().as_millis())));
+    words.extend(match (source.talk, &source.talk_to) {
+        (_, Some(to)) => Some(format!("its microphone at {to}")),
+        (Some(true), None) => Some("may be talked into".to_owned()),
+        (Some(false), None) => Some("may not be talked into".to_owned()),
+        (None, None) => None,
+    });
+    words.extend(source.monitor_talkers.then(|| "listeners hear talkers".to_owned()));
     format!("{id} {}: {}", quote(title), words.join(", "))
 }

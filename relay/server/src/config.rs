@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     bitrate_bps: Option<Given<u32>>,
     frame: Option<Given<FrameLength>>,
     demo: Option<Given<bool>>,
+    echo: Option<Given<bool>>,
+    allow_talk: Option<Given<bool>>,
     pub(crate) sources: Vec<Draft>,
     /// Whether certificate or key are given, but not so that they can be read.
     half_certificate: bool,
@@ -68,6 +70,7 @@ impl Settings {
         let rtp = or(self.rtp.as_ref(), "rtp", any_address(5004));
         let sap = or(self.sap.as_ref(), "sap", Some(any_address(9875)));
         let demo = self.demo.as_ref().is_some_and(|demo| demo.value);
+        let echo = self.echo.as_ref().map_or(demo, |echo| echo.value);
         compare_http(&https, &http, mistakes);
         let mut udp = vec![(media.value, &media.place), (rtp.value, &rtp.place)];
         udp.extend(sap.value.map(|address| (address, &sap.place)));
@@ -88,6 +91,8 @@ impl Settings {
             bitrate_bps: self.bitrate_bps.as_ref().map_or(128_000, |bitrate| bitrate.value),
             frame: self.frame.as_ref().map_or(FrameLength::Ms10, |frame| frame.value),
             demo,
+            echo,
+            allow_talk: self.allow_talk.as_ref().is_some_and(|allow| allow.value),
             sources: self.sources.iter().filter_map(Draft::entry).collect(),
         }
     }
@@ -112,6 +117,8 @@ impl Settings {
             bitrate_bps: table.whole("bitrate", "128", mistakes, source::bitrate),
             frame: table.whole("frame", "10", mistakes, source::frame),
             demo: table.truth("demo", mistakes),
+            echo: table.truth("echo", mistakes),
+            allow_talk: table.truth("allow_talk", mistakes),
             ..Self::default()
         };
         settings.half_certificate =
@@ -136,6 +143,8 @@ impl Settings {
             bitrate_bps: self.bitrate_bps.or(file.bitrate_bps),
             frame: self.frame.or(file.frame),
             demo: self.demo.or(file.demo),
+            echo: self.echo.or(file.echo),
+            allow_talk: self.allow_talk.or(file.allow_talk),
             sources: file.sources,
             half_certificate: self.half_certificate || file.half_certificate,
         }
@@ -298,6 +307,8 @@ mod tests {
             matches!(all, (Some(_), Some(5006), Some(_), Some(128_000), Some(FrameLength::Ms10))),
             "{all:?}"
         );
+        assert_eq!((source.talk, source.monitor_talkers, source.room), (Some(true), false, false));
+        assert!(source.talk_to.is_some());
         assert_eq!((source.id.as_str(), source.title.as_str()), ("desktop", "Desktop"));
     }
 

@@ -1,7 +1,7 @@
 //! The sources that the configuration names. Their senders' names are looked up again and again: a container that comes
 //! back with another address is found by its name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use soundport_core::SourceId;
 use soundport_core::ingest::{EncodeConfig, RtpPort, SourceConfig};
+use soundport_core::talkback::Destination;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
 
 use crate::ingest::IngestHandle;
-use crate::options::SourceEntry;
+use crate::options::{From, SourceEntry};
 
 /// How often names are looked up.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
@@ -24,25 +25,64 @@ const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Wanted {
     pub(crate) sources: Vec<SourceEntry>,
     pub(crate) encode: EncodeConfig,
+    /// Whether containers may be talked into of which nothing is said.
+    pub(crate) allow_talk: bool,
 }
 
-/// Tells ingest what is wanted, now and whenever it changes, for ever.
-pub(crate) async fn keep(mut wanted: watch::Receiver<Arc<Wanted>>, ingest: IngestHandle) {
+/// What is wanted of talking, with the addresses that names stand for now.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Permissions {
+    pub(crate) allow_talk: bool,
+    pub(crate) encode: EncodeConfig,
+    pub(crate) entries: Vec<Permission>,
+}
+
+/// What is said of talking into one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Permission {
+    pub(crate) id: SourceId,
+    pub(crate) title: String,
+    /// Whether it is allowed, if something is said of it.
+    pub(crate) talk: Option<bool>,
+    /// Where its microphone is, if not at its sender's address; none inside while the name stands for no address.
+    pub(crate) to: Option<Option<Destination>>,
+    pub(crate) monitor: bool,
+    pub(crate) room: bool,
+}
+
+/// Tells ingest, and those who decide on talking, what is wanted, now and whenever it changes, for ever.
+pub(crate) async fn keep(
+    mut wanted: watch::Receiver<Arc<Wanted>>,
+    ingest: IngestHandle,
+    permissions: watch::Sender<Arc<Permissions>>,
+) {
     let mut known = HashMap::new();
     let mut told = None;
     loop {
         let now = wanted.borrow_and_update().clone();
-        let found = join_all(now.sources.iter().map(look_up)).await;
+        let senders = join_all(now.sources.iter().map(|entry| look_up(entry.from.as_ref()))).await;
+        let microphones = join_all(now.sources.iter().map(|entry| look_up(entry.talk_to.as_ref()))).await;
+        let containers = now.sources.iter().zip(senders).filter(|(entry, _)| !entry.room);
         let configs: Vec<SourceConfig> =
-            now.sources.iter().zip(found).map(|(entry, found)| config(entry, found, &mut known)).collect();
-        let fresh = Some((configs, now.encode));
+            containers.map(|(entry, found)| config(entry, found, &mut known)).collect();
+        let fresh = Some((configs, now.encode, rooms(&now.sources)));
         if told != fresh {
             told.clone_from(&fresh);
-            if let Some((configs, encode)) = fresh {
+            if let Some((configs, encode, rooms)) = fresh {
                 warn_of(&configs);
-                ingest.configure(configs, encode);
+                ingest.configure(configs, encode, rooms);
             }
         }
+        let entries = now.sources.iter().zip(microphones).map(|(entry, found)| permission(entry, found));
+        let fresh =
+            Permissions { allow_talk: now.allow_talk, encode: now.encode, entries: entries.collect() };
+        permissions.send_if_modified(|permissions| {
+            let is_new = **permissions != fresh;
+            if is_new {
+                *permissions = Arc::new(fresh);
+            }
+            is_new
+        });
         let named = now.sources.iter().any(|entry| !is_fixed(entry));
         let changed = match named {
             true => timeout(LOOK_UP_EVERY, wanted.changed()).await.unwrap_or(Ok(())),
@@ -54,31 +94,51 @@ pub(crate) async fn keep(mut wanted: watch::Receiver<Arc<Wanted>>, ingest: Inges
     }
 }
 
+/// The ids that are rooms'.
+pub(crate) fn rooms(sources: &[SourceEntry]) -> HashSet<SourceId> {
+    sources.iter().filter(|entry| entry.room).map(|entry| SourceId::new(entry.id.as_str())).collect()
+}
+
 /// What can be told before any name is looked up.
 pub(crate) fn without_names(sources: &[SourceEntry]) -> Vec<SourceConfig> {
     let numeric = |entry: &SourceEntry| Some(Ok(vec![entry.from.as_ref()?.host.parse::<IpAddr>().ok()?]));
     let nobody = |entry: &SourceEntry| entry.from.as_ref().map(|_| Ok(Vec::new()));
     sources
         .iter()
+        .filter(|entry| !entry.room)
         .map(|entry| config(entry, numeric(entry).or_else(|| nobody(entry)), &mut HashMap::new()))
         .collect()
 }
 
 fn is_fixed(entry: &SourceEntry) -> bool {
-    entry.from.as_ref().is_none_or(|from| from.host.parse::<IpAddr>().is_ok())
+    let hosts = [entry.from.as_ref(), entry.talk_to.as_ref()];
+    hosts.into_iter().flatten().all(|at| at.host.parse::<IpAddr>().is_ok())
 }
 
-/// The addresses that an entry's sender has now, or why it has none; nothing where it names no sender.
-async fn look_up(entry: &SourceEntry) -> Option<Result<Vec<IpAddr>, String>> {
-    let host = entry.from.as_ref()?.host.as_str();
+/// The addresses that a name stands for now, or why it stands for none; nothing where there is no name.
+async fn look_up(name: Option<&From>) -> Option<Result<Vec<IpAddr>, String>> {
+    let host = name?.host.as_str();
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Some(Ok(vec![ip]));
     }
     let unknown = || format!("No machine is known by the name {host}. It is looked up again and again.");
     Some(match tokio::net::lookup_host((host, 0)).await {
-        Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+        Ok(found) => Ok(found.map(|address| address.ip().to_canonical()).collect()),
         Err(_) => Err(unknown()),
     })
+}
+
+fn permission(entry: &SourceEntry, found: Option<Result<Vec<IpAddr>, String>>) -> Permission {
+    let address = found.and_then(|found| found.ok()?.first().copied());
+    let to = entry.talk_to.as_ref();
+    Permission {
+        id: SourceId::new(entry.id.as_str()),
+        title: entry.title.clone(),
+        talk: entry.talk.or_else(|| to.map(|_| true)),
+        to: to.map(|to| Some(Destination { address: address?, port: to.port })),
+        monitor: entry.monitor_talkers,
+        room: entry.room,
+    }
 }
 
 /// An entry with its sender's addresses: while they cannot be found out, those `known` before.

@@ -10,8 +10,8 @@ use anyhow::Context;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_core::fanout::{
-    Connect, ConnectError, Credentials, Fanout, FanoutCounters, FanoutEvent, Incoming, OfferError, Session,
-    Transmit,
+    Connect, ConnectError, Credentials, Fanout, FanoutCounters, FanoutEvent, Incoming, OfferError, Output,
+    Session,
 };
 use soundport_core::{OpusFrame, SessionId, SourceId};
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ use tracing::{debug, error};
 
 use crate::inbox::{Outbox, inbox};
 use crate::ingest::IngestHandle;
+use crate::talkback::TalkbackHandle;
 use crate::udp::MediaSocket;
 
 const MEDIA: Token = Token(0);
@@ -40,6 +41,7 @@ enum Command {
     Session(SessionId, oneshot::Sender<Option<Session>>),
     Disconnect(SessionId, oneshot::Sender<bool>),
     EndSource(SourceId),
+    EndTalkers(SourceId),
     Counters(oneshot::Sender<MediaCounters>),
 }
 
@@ -105,6 +107,13 @@ impl FanoutHandle {
         }
     }
 
+    /// Ends the sessions of all who speak into a source, for they no longer may.
+    pub(crate) fn end_talkers(&self, source: SourceId) {
+        if !self.commands.send(Command::EndTalkers(source)) {
+            debug!("Fan-out is behind; talkers that nobody hears stay connected");
+        }
+    }
+
     /// What was counted so far.
     pub(crate) async fn counters(&self) -> Result<MediaCounters, Overloaded> {
         self.ask(Command::Counters).await
@@ -124,17 +133,33 @@ impl FanoutHandle {
     }
 }
 
-/// Starts the thread on `socket`. `ingest` is told how many listen to each source.
+/// Starts the thread on `socket`. `ingest` and `talkback` are told who listens, and the latter what talkers say.
 pub(crate) fn start(
     fanout: Fanout,
     socket: std::net::UdpSocket,
     ingest: IngestHandle,
+    talkback: TalkbackHandle,
 ) -> anyhow::Result<FanoutHandle> {
     let poll = Poll::new().context("Failed to open an epoll instance for fan-out")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKE).context("Failed to open a waker for fan-out")?);
     let (frames, frame_queue) = inbox(FRAMES, waker.clone());
     let (commands, command_queue) = inbox(FRAMES, waker);
-    let run = move || match Driver::new(poll, socket, fanout, frame_queue, command_queue, ingest) {
+    let listen = move || {
+        let socket = MediaSocket::new(socket)?;
+        poll.registry().register(&mut SourceFd(&socket.raw_fd()), MEDIA, Interest::READABLE)?;
+        io::Result::Ok(Driver {
+            poll,
+            socket,
+            fanout,
+            frames: frame_queue,
+            commands: command_queue,
+            ingest,
+            talkback,
+            out: Output::default(),
+            refused: 0,
+        })
+    };
+    let run = move || match listen() {
         Ok(driver) => driver.run(),
         Err(failure) => error!(%failure, "Fan-out cannot wait on the media socket and ends"),
     };
@@ -149,24 +174,12 @@ struct Driver {
     frames: Receiver<OpusFrame>,
     commands: Receiver<Command>,
     ingest: IngestHandle,
-    out: Vec<Transmit>,
+    talkback: TalkbackHandle,
+    out: Output,
     refused: u64,
 }
 
 impl Driver {
-    fn new(
-        poll: Poll,
-        socket: std::net::UdpSocket,
-        fanout: Fanout,
-        frames: Receiver<OpusFrame>,
-        commands: Receiver<Command>,
-        ingest: IngestHandle,
-    ) -> io::Result<Self> {
-        let socket = MediaSocket::new(socket)?;
-        poll.registry().register(&mut SourceFd(&socket.raw_fd()), MEDIA, Interest::READABLE)?;
-        Ok(Self { poll, socket, fanout, frames, commands, ingest, out: Vec::new(), refused: 0 })
-    }
-
     fn run(mut self) {
         let mut events = Events::with_capacity(8);
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -186,9 +199,9 @@ impl Driver {
             // 4. Timers.
             self.fanout.handle_timeout(Instant::now(), &mut self.out);
             self.flush();
-            // 5. Who listens.
-            while let Some(FanoutEvent::Audience { source, listeners }) = self.fanout.poll_event() {
-                self.ingest.tell_audience(source, listeners);
+            // 5. Who listens, and who talks.
+            while let Some(event) = self.fanout.poll_event() {
+                self.tell(event);
             }
             // 6. Wait, unless datagrams are left.
             let timeout = self.fanout.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
@@ -235,6 +248,7 @@ impl Driver {
                 let _ = reply.send(self.fanout.disconnect(id, now, &mut self.out));
             }
             Command::EndSource(source) => self.fanout.end_source(&source, now, &mut self.out),
+            Command::EndTalkers(source) => self.fanout.end_talkers(&source, now, &mut self.out),
             Command::Counters(reply) => {
                 let _ = reply.send(MediaCounters {
                     fanout: self.fanout.counters(),
@@ -245,12 +259,26 @@ impl Driver {
         }
     }
 
+    fn tell(&self, event: FanoutEvent) {
+        match event {
+            FanoutEvent::Audience { source, listeners } => {
+                self.ingest.tell_audience(source.clone(), listeners);
+                self.talkback.tell_audience(source, listeners);
+            }
+            FanoutEvent::Joined { talker, source, listener } => self.talkback.join(talker, source, listener),
+            FanoutEvent::Left { talker } => self.talkback.leave(talker),
+        }
+    }
+
     fn flush(&mut self) {
-        if self.out.is_empty() {
+        for frame in self.out.microphones.drain(..) {
+            self.talkback.hear(frame);
+        }
+        if self.out.datagrams.is_empty() {
             return;
         }
-        let refused = self.socket.send(&self.out);
-        self.out.clear();
+        let refused = self.socket.send(&self.out.datagrams);
+        self.out.datagrams.clear();
         if refused > 0 {
             self.refused += refused;
             debug!(refused, in_all = self.refused, "The kernel took not all datagrams");

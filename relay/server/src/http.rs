@@ -1,12 +1,15 @@
-//! The HTTP side: the page, the API and WHEP, over TLS for everybody and without for this machine.
+//! The HTTP side: the page, the API, WHEP and WHIP, over TLS for everybody and without for this machine.
 
 pub(crate) mod events;
 mod metrics;
 mod origin;
 pub(crate) mod problem;
+mod session;
 mod sources;
 mod whep;
+mod whip;
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +32,7 @@ use crate::fanout::FanoutHandle;
 use crate::ingest::IngestHandle;
 use crate::options::{Announce, HostPort};
 use crate::page;
+use crate::talkback::TalkbackHandle;
 use crate::udp::bind_failed;
 
 /// The largest body taken: an offer of a browser with many interfaces is about 10 kB.
@@ -43,6 +47,9 @@ pub(crate) struct State {
     pub(crate) fanout: FanoutHandle,
     pub(crate) ingest: IngestHandle,
     pub(crate) sources: watch::Receiver<Arc<[api::Source]>>,
+    pub(crate) talkback: TalkbackHandle,
+    /// The sources that can be talked into now.
+    pub(crate) talkable: watch::Receiver<Arc<HashSet<String>>>,
     pub(crate) events: Events,
     /// None where announcements are not heard.
     pub(crate) sap: Option<SapCounters>,
@@ -58,13 +65,14 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .route("/api/sources", get(sources::list))
         .route("/api/events", get(events::stream_events))
         .merge(whep::routes())
+        .merge(whip::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
         .fallback(get(page::serve))
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
         .layer(from_fn(in_time))
         .layer(origins.cors())
-        .layer(from_fn(whep::advertise))
+        .layer(from_fn(session::advertise))
         .with_state(state)
 }
 

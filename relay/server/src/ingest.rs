@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -23,6 +23,7 @@ use crate::fanout::FanoutHandle;
 use crate::inbox::{Outbox, inbox};
 use crate::network::is_private;
 use crate::ports::Ports;
+use crate::talkback::TalkbackHandle;
 use crate::udp::RtpSocket;
 
 const WAKE: Token = Token(usize::MAX);
@@ -38,7 +39,8 @@ enum Request {
     Audience(SourceId, u32),
     Announce(Box<Announcement>),
     Withdraw(AnnouncementKey, Farewell),
-    Configure(Vec<SourceConfig>, EncodeConfig),
+    Configure(Vec<SourceConfig>, EncodeConfig, HashSet<SourceId>),
+    Mix(HashSet<SourceId>),
     Watch(HashSet<SourceId>),
     Levels(oneshot::Sender<api::Levels>),
     Counters(oneshot::Sender<RtpCounters>),
@@ -50,6 +52,22 @@ pub(crate) struct RtpCounters {
     pub(crate) ingest: IngestCounters,
     /// Datagrams from outside private networks.
     pub(crate) strangers: u64,
+}
+
+/// A source as ingest knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Known {
+    /// As it is listed, without what is said of talking.
+    pub(crate) source: api::Source,
+    /// Its container's address.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Where frames go: straight to the listeners, or by way of talkback.
+struct Forward {
+    fanout: FanoutHandle,
+    talkback: TalkbackHandle,
+    mixed: HashSet<SourceId>,
 }
 
 /// Ingest as the other threads see it.
@@ -72,9 +90,19 @@ impl IngestHandle {
         self.tell(Request::Withdraw(key, farewell));
     }
 
-    /// The configuration says this from now on.
-    pub(crate) fn configure(&self, sources: Vec<SourceConfig>, encode: EncodeConfig) {
-        self.tell(Request::Configure(sources, encode));
+    /// The configuration says this from now on. `rooms` are no container's ids.
+    pub(crate) fn configure(
+        &self,
+        sources: Vec<SourceConfig>,
+        encode: EncodeConfig,
+        rooms: HashSet<SourceId>,
+    ) {
+        self.tell(Request::Configure(sources, encode, rooms));
+    }
+
+    /// The sound of these is mixed with what talkers say, before listeners hear it.
+    pub(crate) fn mix(&self, sources: HashSet<SourceId>) {
+        self.tell(Request::Mix(sources));
     }
 
     /// Whose levels somebody watches.
@@ -132,14 +160,15 @@ impl IngestThread {
         ingest: Ingest,
         socket: UdpSocket,
         multicast: bool,
-        fanout: FanoutHandle,
-        sources: watch::Sender<Arc<[api::Source]>>,
+        (fanout, talkback): (FanoutHandle, TalkbackHandle),
+        sources: watch::Sender<Arc<[Known]>>,
     ) -> anyhow::Result<()> {
         let mut ports = Ports::new(socket, multicast).context("Failed to set up the RTP socket")?;
         let Self { poll, inbox } = self;
         ports.register(poll.registry()).context("Failed to wait on the RTP socket")?;
         let requests = inbox.1;
-        let driver = Driver { poll, ports, requests, ingest, fanout, sources, revision: None, strangers: 0 };
+        let forward = Forward { fanout, talkback, mixed: HashSet::new() };
+        let driver = Driver { poll, ports, requests, ingest, forward, sources, revision: None, strangers: 0 };
         thread::Builder::new()
             .name("ingest".into())
             .spawn(move || driver.run())
@@ -153,8 +182,8 @@ struct Driver {
     ports: Ports,
     requests: Receiver<Request>,
     ingest: Ingest,
-    fanout: FanoutHandle,
-    sources: watch::Sender<Arc<[api::Source]>>,
+    forward: Forward,
+    sources: watch::Sender<Arc<[Known]>>,
     revision: Option<u64>,
     strangers: u64,
 }
@@ -211,15 +240,17 @@ impl Driver {
                 let is_known = self.ingest.set_listeners(&source, listeners);
                 // It went while its listener came.
                 if !is_known && listeners > 0 {
-                    self.fanout.end_source(source);
+                    self.forward.fanout.end_source(source);
                 }
             }
             Request::Announce(announcement) => self.ingest.announce(*announcement, now),
             Request::Withdraw(key, farewell) => self.ingest.withdraw(key, farewell, now),
-            Request::Configure(sources, encode) => {
+            Request::Mix(sources) => self.forward.mixed = sources,
+            Request::Configure(sources, encode, rooms) => {
                 self.ingest.set_encode(encode);
+                self.ingest.reserve(rooms);
                 for source in self.ingest.configure(sources, now) {
-                    self.fanout.end_source(source);
+                    self.forward.fanout.end_source(source);
                 }
             }
             Request::Watch(sources) => self.ingest.set_watched(sources),
@@ -238,14 +269,14 @@ impl Driver {
     fn read(&mut self, buffer: &mut [u8]) -> bool {
         let mut more = false;
         for (port, socket, ready) in self.ports.ready() {
-            *ready = read_port(&mut self.ingest, port, socket, buffer, &mut self.strangers, &self.fanout);
+            *ready = read_port(&mut self.ingest, port, socket, buffer, &mut self.strangers, &self.forward);
             more |= *ready;
         }
         more
     }
 
     fn forward(&mut self) {
-        forward(&mut self.ingest, &self.fanout);
+        self.forward.all(&mut self.ingest);
     }
 
     fn publish(&mut self) {
@@ -269,13 +300,13 @@ fn read_port(
     socket: &mut RtpSocket,
     buffer: &mut [u8],
     strangers: &mut u64,
-    fanout: &FanoutHandle,
+    forward: &Forward,
 ) -> bool {
     for _ in 0..BUDGET {
         match socket.receive(buffer) {
             Ok((length, from, at)) if is_private(from.ip()) => {
                 ingest.handle_datagram(SenderAddr(from), port, &buffer[..length], at);
-                forward(ingest, fanout);
+                forward.all(ingest);
             }
             Ok((_, from, _)) => {
                 *strangers += 1;
@@ -288,14 +319,21 @@ fn read_port(
     true
 }
 
-fn forward(ingest: &mut Ingest, fanout: &FanoutHandle) {
-    while let Some(frame) = ingest.poll_frame() {
-        fanout.send_frame(frame);
+impl Forward {
+    /// Hands on every frame that is ready.
+    fn all(&self, ingest: &mut Ingest) {
+        while let Some(frame) = ingest.poll_frame() {
+            if self.mixed.contains(&frame.source) {
+                self.talkback.hear_container(frame);
+            } else {
+                self.fanout.send_frame(frame);
+            }
+        }
     }
 }
 
-fn describe(status: SourceStatus) -> api::Source {
-    api::Source {
+fn describe(status: SourceStatus) -> Known {
+    let source = api::Source {
         id: status.id.as_str().to_owned(),
         title: status.title,
         state: match status.state {
@@ -310,7 +348,8 @@ fn describe(status: SourceStatus) -> api::Source {
         room: false,
         listeners: status.listeners,
         trouble: status.trouble,
-    }
+    };
+    Known { source, address: status.address }
 }
 
 fn describe_format(format: SourceFormat) -> api::Format {

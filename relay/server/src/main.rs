@@ -9,7 +9,9 @@ mod cli;
 mod config;
 mod configured;
 mod demo;
+mod directory;
 mod discovery;
+mod echo;
 mod fanout;
 mod files;
 mod http;
@@ -23,6 +25,7 @@ mod page;
 mod ports;
 mod relay;
 mod reload;
+mod talkback;
 mod udp;
 
 use std::io::IsTerminal;

@@ -107,6 +107,28 @@ pub(crate) struct Flags {
     )]
     demo: Option<String>,
 
+    /// Offer the source `echo`, which says back what it hears [default: as --demo]
+    #[arg(
+        long,
+        env = "SOUNDPORT_ECHO",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    echo: Option<String>,
+
+    /// Let listeners talk into every container of which the file does not say otherwise
+    #[arg(
+        long,
+        env = "SOUNDPORT_ALLOW_TALK",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    allow_talk: Option<String>,
+
     /// Which of them come from the environment.
     #[arg(skip)]
     environment: Vec<String>,
@@ -131,6 +153,9 @@ pub(crate) struct Options {
     pub(crate) bitrate_bps: u32,
     pub(crate) frame: FrameLength,
     pub(crate) demo: bool,
+    pub(crate) echo: bool,
+    /// Whether containers may be talked into of which the file does not say otherwise.
+    pub(crate) allow_talk: bool,
     pub(crate) sources: Vec<SourceEntry>,
 }
 
@@ -161,6 +186,14 @@ pub(crate) struct SourceEntry {
     pub(crate) bitrate_bps: Option<u32>,
     /// Its frames, if not as for all.
     pub(crate) frame: Option<FrameLength>,
+    /// Whether it may be talked into, if not as for all.
+    pub(crate) talk: Option<bool>,
+    /// Where its microphone is, if not at its sender's address.
+    pub(crate) talk_to: Option<From>,
+    /// Whether its listeners hear its talkers.
+    pub(crate) monitor_talkers: bool,
+    /// Whether it has no container.
+    pub(crate) room: bool,
 }
 
 impl Options {
@@ -175,7 +208,7 @@ impl Options {
     /// What it says of sources.
     pub(crate) fn wanted(&self) -> Wanted {
         let encode = EncodeConfig { frame: self.frame, bitrate_bps: self.bitrate_bps };
-        Wanted { sources: self.sources.clone(), encode }
+        Wanted { sources: self.sources.clone(), encode, allow_talk: self.allow_talk }
     }
 
     /// The keys in which it differs from `running` so that the relay would have to be started anew; none where it need not.
@@ -190,6 +223,7 @@ impl Options {
             ("origins", self.origins != running.origins),
             ("certs, cert and key", self.certificate != running.certificate),
             ("demo", self.demo != running.demo),
+            ("echo", self.echo != running.echo),
         ];
         let keys: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();
         (!keys.is_empty()).then(|| keys.join(", "))
@@ -226,6 +260,8 @@ impl Flags {
             ("bitrate", one(&self.bitrate)),
             ("frame", one(&self.frame)),
             ("demo", one(&self.demo)),
+            ("echo", one(&self.echo)),
+            ("allow_talk", one(&self.allow_talk)),
         ];
         let place = |key| match self.environment.iter().any(|name| name == key) {
             true => Place::Environment(key),

@@ -11,6 +11,7 @@ use soundport_api as api;
 use soundport_core::SourceId;
 use soundport_core::fanout::Fanout;
 use soundport_core::ingest::{EncodeConfig, Ingest, IngestConfig, RtpPort, SenderAddr};
+use soundport_core::talkback::Talkback;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,12 +19,14 @@ use tracing::{debug, info};
 
 use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
+use crate::echo::Echo;
 use crate::http::events::Events;
 use crate::ingest::IngestThread;
 use crate::memory::Memory;
 use crate::options::Options;
 use crate::reload::{self, Changing};
-use crate::{certificates, configured, discovery, fanout, http, udp};
+use crate::talkback::{TalkNews, TalkbackThread};
+use crate::{certificates, configured, directory, discovery, fanout, http, udp};
 
 /// Sessions served at once. Each takes about 66 kB, so this is where a small machine's memory ends.
 const MAX_SESSIONS: usize = 10_000;
@@ -51,22 +54,36 @@ pub(crate) fn run(
     let config = IngestConfig { encode, port: RtpPort(rtp_address.port()), multicast: options.multicast };
     let mut ingest = Ingest::new(config);
     // Senders that play already must meet the configuration, not be named before it.
+    ingest.reserve(configured::rooms(&options.sources));
     ingest.configure(configured::without_names(&options.sources), Instant::now());
     let demo = options.demo.then(|| Demo::new(rtp_address)).transpose()?;
     if let Some(demo) = &demo {
         ingest.pin(SenderAddr(demo.address()?), SourceId::new("demo"), "Demo", Instant::now());
     }
+    let echo = options.echo.then(|| Echo::new(rtp_address)).transpose()?;
+    let echo_address = echo.as_ref().map(Echo::address).transpose()?;
+    if let Some(echo) = echo_address {
+        ingest.pin(SenderAddr(echo), SourceId::new("echo"), "Echo", Instant::now());
+    }
 
     let fanout = Fanout::new(MAX_SESSIONS, seed()?).context("Failed to mint the DTLS certificate")?;
     let ingest_thread = IngestThread::new()?;
     let ingest_handle = ingest_thread.handle();
-    let fanout = fanout::start(fanout, media, ingest_thread.handle())?;
-    let (publish, sources) = watch::channel(Arc::from([]));
-    ingest_thread.start(ingest, rtp, options.multicast, fanout.clone(), publish)?;
+    let talkback_thread = TalkbackThread::new()?;
+    let talkback = talkback_thread.handle();
+    let fanout = fanout::start(fanout, media, ingest_thread.handle(), talkback.clone())?;
+    let (publish, known) = watch::channel(Arc::from([]));
+    ingest_thread.start(ingest, rtp, options.multicast, (fanout.clone(), talkback.clone()), publish)?;
+    let (publish, news) = watch::channel(TalkNews::default());
+    let machine = Talkback::new(seed()?, Instant::now());
+    talkback_thread.start(machine, fanout.clone(), ingest_handle.clone(), publish)?;
     let memory = Memory::load(&options.kept);
     let sap = sap.map(|sap| discovery::start(sap, memory, ingest_handle.clone())).transpose()?;
     if let Some(demo) = demo {
         demo.play()?;
+    }
+    if let Some(echo) = echo {
+        echo.listen()?;
     }
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -77,18 +94,26 @@ pub(crate) fn run(
         let (relay, relay_now) = watch::channel(api::Relay { instance: instance()?, trouble: None });
         let (wanted, wanted_now) = watch::channel(Arc::new(options.wanted()));
         let (announce, announce_now) = watch::channel(options.announce.clone().into());
+        let (allow, permissions) = watch::channel(Arc::default());
+        let (publish, sources) = watch::channel(Arc::from([]));
+        let (talk, talkable) = watch::channel(Arc::default());
+        let outputs = directory::Outputs { sources: publish, talkable: talk, talkback: talkback.clone() };
+        let inputs = directory::Inputs { known, news, permissions, echo: echo_address };
         let state = http::State {
             fanout,
             sources: sources.clone(),
             events: Events::start(relay_now, sources, ingest_handle.clone()),
             ingest: ingest_handle.clone(),
+            talkback,
+            talkable,
             sap,
             media: media_address,
             announce: announce_now,
         };
         let router = http::router(state, &options.origins);
         let local = http::local_only(router.clone(), &options.origins);
-        tokio::spawn(configured::keep(wanted_now, ingest_handle));
+        tokio::spawn(configured::keep(wanted_now, ingest_handle, allow));
+        tokio::spawn(directory::keep(inputs, outputs));
         let changing = Changing { wanted, announce, relay };
         let reloading = tokio::spawn(reload::on_hangup(options, read_again, changing));
         greet(&plain, &https, rtp_address.port());

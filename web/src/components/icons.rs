@@ -79,6 +79,13 @@ pub(super) fn loudspeaker(muted: bool) -> Html {
     })
 }
 
+/// On the button that lets the microphone be heard.
+pub(super) fn microphone() -> Html {
+    picture(
+        r#"<svg class="glyph line" viewBox="0 0 16 16" aria-hidden="true"><rect class="fill" x="5.5" y="1.5" width="5" height="8" rx="2.5"/><path d="M3 7.5a5 5 0 0 0 10 0M8 12.5v2"/></svg>"#,
+    )
+}
+
 fn picture(svg: &'static str) -> Html {
     Html::from_html_unchecked(AttrValue::Static(svg))
 }

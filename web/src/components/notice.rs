@@ -41,7 +41,7 @@ pub(super) fn notices(desk: &Desk, nothing_shown: bool) -> Html {
     if is_insecure() {
         notices.push(quiet(
             "insecure",
-            "Listening works here. Speaking into a container will need this page over https.",
+            "Listening works here. To speak into a container, open this page over https.",
         ));
     }
     notices.into_iter().collect()

@@ -1,7 +1,7 @@
 use soundport_api::Source;
 use yew::{Callback, Html, MouseEvent, Properties, component, html};
 
-use super::{Meter, controls, details, icons};
+use super::{Meter, controls, details, icons, talk};
 use crate::desk::{Act, LevelBoard, View};
 use crate::state::Phase;
 use crate::words;
@@ -30,6 +30,7 @@ pub fn SourceCard(props: &SourceCardProps) -> Html {
             class="card"
             data-muted={is_muted(props).then_some("")}
             data-source={source.id.clone()}
+            data-talk={source.talk.then(|| words::standing_name(view.talk.talking.standing()))}
             data-state={words::phase_name(&props.view.phase)}
             data-source-state={words::source_state_name(source.state)}
             aria-labelledby={heading.clone()}
@@ -42,8 +43,11 @@ pub fn SourceCard(props: &SourceCardProps) -> Html {
                 { button(props) }
             </div>
             <p class="note">{ small_print(props) }</p>
-            <Meter source={source.id.clone()} output={view.output.clone()} levels={props.levels.clone()} />
+            <Meter source={source.id.clone()} gauge={view.gauge.clone()} levels={props.levels.clone()} />
             { controls::controls(&source.title, view, &props.act) }
+            if source.talk {
+                { talk::talk(source, view, &props.levels, &props.act) }
+            }
             { details::details(source, view, &props.act) }
         </article>
     }

@@ -268,7 +268,8 @@ impl Drop for Following {
     }
 }
 
-fn is_seen() -> bool {
+/// Whether the tab is seen, as far as the browser knows.
+pub(super) fn is_seen() -> bool {
     let document = web_sys::window().and_then(|window| window.document());
     document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
 }

@@ -6,7 +6,9 @@ use soundport_api::SourceState;
 use yew::{AttrValue, Callback, Reducible};
 
 use super::Desk;
-use crate::rtc::{self, Output, Report, Session, Ties, Wishes};
+use super::held::Held;
+use super::talker::TalkView;
+use crate::rtc::{self, Gauge, Output, Report, Session, Ties, Wishes};
 use crate::state::{Attempt, Event, Failure, Listening, Phase};
 use crate::store::{self, Settings};
 
@@ -22,8 +24,8 @@ pub(super) struct Player {
     desk: Weak<Desk>,
     state: RefCell<Rc<Listening>>,
     settings: Cell<Settings>,
-    output: RefCell<Option<OpenOutput>>,
-    held: RefCell<Option<Held>>,
+    output: RefCell<Option<Rc<Output>>>,
+    held: RefCell<Option<Held<Session>>>,
     report: RefCell<Option<Report>>,
     wishes: Rc<Wishes>,
     instance: RefCell<Option<String>>,
@@ -43,6 +45,12 @@ pub enum Act {
     Set(Settings),
     /// Silences the others, or lets them be heard again.
     Solo,
+    /// Ends the talking.
+    EndTalk,
+    /// Leaves the microphone as it is (true), or makes it fit for a voice.
+    Raw(bool),
+    /// Takes the microphone of this place in the list; none for what the browser takes by itself.
+    Device(Option<usize>),
 }
 
 /// What a card shows of its source's listening.
@@ -58,26 +66,22 @@ pub struct View {
     pub hushed: bool,
     /// Whether it silences the others.
     pub solo: bool,
-    /// The way to the loudspeaker, while listening.
-    pub output: Option<OpenOutput>,
+    /// What measures its level, while listening.
+    pub gauge: Option<OpenGauge>,
     /// The last figures, while listening.
     pub report: Option<Report>,
+    /// How its talking stands.
+    pub talk: TalkView,
 }
 
-/// An output, equal only to itself.
+/// Something that measures, equal only to itself.
 #[derive(Clone)]
-pub struct OpenOutput(pub Rc<Output>);
+pub struct OpenGauge(pub Rc<Gauge>);
 
-impl PartialEq for OpenOutput {
+impl PartialEq for OpenGauge {
     fn eq(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }
-}
-
-/// An attempt: first a wait, then a session.
-struct Held {
-    _wait: Option<Timeout>,
-    _session: Rc<RefCell<Option<Session>>>,
 }
 
 impl Player {
@@ -112,7 +116,7 @@ impl Player {
             phase: state.phase.clone(),
             on: state.is_on(),
             settings: self.settings.get(),
-            output: self.output.borrow().clone(),
+            gauge: self.output.borrow().as_ref().map(|output| OpenGauge(Rc::clone(output.gauge()))),
             report: self.report.borrow().clone(),
             ..View::default()
         }
@@ -135,7 +139,7 @@ impl Player {
         store::remember_playing(&self.id, true);
         let opened = Output::open(0.0);
         let failure = opened.as_ref().err().cloned();
-        self.output.replace(opened.ok().map(|opened| OpenOutput(Rc::new(opened))));
+        self.output.replace(opened.ok().map(Rc::new));
         self.tell(Event::Listen);
         if let Some(failure) = failure {
             self.tell(Event::Failed(failure));
@@ -166,9 +170,19 @@ impl Player {
         }
     }
 
+    /// The name of the session that hears it.
+    pub(super) fn session(&self) -> Option<String> {
+        self.held.borrow().as_ref()?.with(Session::name)?
+    }
+
+    /// The way to the loudspeaker, while listening.
+    pub(super) fn output(&self) -> Option<Rc<Output>> {
+        self.output.borrow().clone()
+    }
+
     /// Lets it be heard as it is set, or not at all.
     pub(super) fn set_gain(&self, hushed: bool) {
-        if let Some(OpenOutput(output)) = &*self.output.borrow() {
+        if let Some(output) = &*self.output.borrow() {
             output.set_gain(if hushed { 0.0 } else { self.settings.get().gain() });
         }
     }
@@ -183,9 +197,9 @@ impl Player {
                 self.settings.set(settings);
                 self.changed();
             }
-            Act::Solo => {
+            Act::Solo | Act::EndTalk | Act::Raw(_) | Act::Device(_) => {
                 if let Some(desk) = self.desk.upgrade() {
-                    desk.solo(&self.id);
+                    desk.act(&self.id, act);
                 }
             }
         }
@@ -226,25 +240,11 @@ impl Player {
         }
     }
 
-    fn hold(self: &Rc<Self>, attempt: Attempt) -> Option<Held> {
+    fn hold(self: &Rc<Self>, attempt: Attempt) -> Option<Held<Session>> {
         let output = self.output.borrow().clone()?;
         self.wishes.robust.set(self.settings.get().robust);
-        let session = Rc::new(RefCell::new(None));
-        let (slot, own) = (Rc::clone(&session), Rc::downgrade(self));
-        let open = move || {
-            if let Some(own) = own.upgrade() {
-                let opened = own.open(output.0);
-                slot.replace(opened);
-            }
-        };
-        let wait = match attempt.delay_millis {
-            0 => {
-                open();
-                None
-            }
-            millis => Some(Timeout::new(millis, open)),
-        };
-        Some(Held { _wait: wait, _session: session })
+        let own = Rc::downgrade(self);
+        Some(Held::begin(attempt, move || own.upgrade()?.open(output)))
     }
 
     fn open(self: &Rc<Self>, output: Rc<Output>) -> Option<Session> {

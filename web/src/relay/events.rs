@@ -10,7 +10,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, ReadableStreamDefaultReader, Response};
 
 use super::http;
-use super::json::{self, Texts};
+use super::json::{self, Fields};
 use super::sse::{Message, Parser};
 use crate::js::Chunk;
 
@@ -106,12 +106,12 @@ fn told(message: Message) -> Option<Told> {
     let data = &message.data;
     Some(match message.name.as_str() {
         event_name::RELAY => {
-            let relay = Texts::from_text(data)?;
-            Told::Relay(Relay { instance: relay.get("instance")?, trouble: relay.get("trouble") })
+            let relay = Fields::from_text(data)?;
+            Told::Relay(Relay { instance: relay.text("instance")?, trouble: relay.text("trouble") })
         }
-        event_name::SOURCES => Told::Sources(json::from_text(data)?),
-        event_name::SOURCE => Told::Source(json::from_text(data)?),
-        event_name::GONE => Told::Gone(Texts::from_text(data)?.get("id")?),
+        event_name::SOURCES => Told::Sources(json::sources_from_text(data)?),
+        event_name::SOURCE => Told::Source(json::source_from_text(data)?),
+        event_name::GONE => Told::Gone(Fields::from_text(data)?.text("id")?),
         event_name::LEVELS => Told::Levels(json::levels(data)?),
         _ => return None,
     })

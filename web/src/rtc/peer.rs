@@ -1,10 +1,10 @@
-//! One `RTCPeerConnection` that only receives.
+//! One `RTCPeerConnection`, which receives or sends one audio track.
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    MediaStreamTrack, RtcPeerConnection, RtcPeerConnectionState, RtcRtpReceiver, RtcRtpTransceiverDirection,
-    RtcRtpTransceiverInit, RtcSdpType, RtcSessionDescriptionInit,
+    MediaStreamTrack, RtcPeerConnection, RtcPeerConnectionState, RtcRtpTransceiver,
+    RtcRtpTransceiverDirection, RtcRtpTransceiverInit, RtcSdpType, RtcSessionDescriptionInit,
 };
 
 use super::offer;
@@ -14,7 +14,9 @@ use crate::js::{BufferedReceiver, StatsMap};
 /// A connection, closed when dropped.
 pub(super) struct Peer {
     connection: RtcPeerConnection,
-    receiver: RtcRtpReceiver,
+    transceiver: RtcRtpTransceiver,
+    /// What its offer says of Opus.
+    parameters: &'static [&'static str],
 }
 
 /// What this browser can do.
@@ -28,31 +30,53 @@ pub struct Abilities {
 
 impl Peer {
     /// A connection that is ready to receive one audio track.
-    pub(super) fn new() -> Result<Self, JsValue> {
-        let connection = RtcPeerConnection::new()?;
-        let init = RtcRtpTransceiverInit::new();
-        init.set_direction(RtcRtpTransceiverDirection::Recvonly);
-        let receiver = connection.add_transceiver_with_str_and_init("audio", &init).receiver();
-        let peer = Self { connection, receiver };
+    pub(super) fn receiving() -> Result<Self, JsValue> {
+        let peer = Self::new(RtcRtpTransceiverDirection::Recvonly, offer::HEARS_STEREO)?;
         peer.hold_packets(0.0);
         Ok(peer)
     }
 
+    /// A connection that is ready to send one audio track, in stereo or mono.
+    pub(super) fn sending(track: &MediaStreamTrack, stereo: bool) -> Result<Self, JsValue> {
+        let parameters = if stereo { offer::SENDS_STEREO } else { &[] };
+        let peer = Self::new(RtcRtpTransceiverDirection::Sendonly, parameters)?;
+        peer.send(track);
+        Ok(peer)
+    }
+
+    fn new(
+        direction: RtcRtpTransceiverDirection,
+        parameters: &'static [&'static str],
+    ) -> Result<Self, JsValue> {
+        let connection = RtcPeerConnection::new()?;
+        let init = RtcRtpTransceiverInit::new();
+        init.set_direction(direction);
+        let transceiver = connection.add_transceiver_with_str_and_init("audio", &init);
+        Ok(Self { connection, transceiver, parameters })
+    }
+
+    /// Sends a track, in place of the one before it.
+    pub(super) fn send(&self, track: &MediaStreamTrack) {
+        // An audio track takes an audio track's place in every state but a closed one.
+        let _ = self.transceiver.sender().replace_track(Some(track));
+    }
+
     /// Lets packets wait for this long before they are played. The browser raises it by itself where the network needs more.
     pub(super) fn hold_packets(&self, millis: f64) {
-        self.receiver.unchecked_ref::<BufferedReceiver>().set_jitter_buffer_target(millis);
+        let receiver = self.transceiver.receiver();
+        receiver.unchecked_ref::<BufferedReceiver>().set_jitter_buffer_target(millis);
     }
 
     /// The track, silent until packets come.
     pub(super) fn track(&self) -> MediaStreamTrack {
-        self.receiver.track()
+        self.transceiver.receiver().track()
     }
 
     /// The offer to send. It is not made this connection's own yet, so that the relay can think meanwhile.
     pub(super) async fn offer(&self) -> Result<String, JsValue> {
         let offer: RtcSessionDescriptionInit =
             JsFuture::from(self.connection.create_offer()).await?.unchecked_into();
-        Ok(offer::with_stereo(&offer.get_sdp().unwrap_or_default()))
+        Ok(offer::with_parameters(&offer.get_sdp().unwrap_or_default(), self.parameters))
     }
 
     /// Makes the offer this connection's own.

@@ -6,12 +6,11 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::RtcPeerConnectionState;
 use yew::Callback;
 
+use super::call::Call;
 use super::output::Output;
-use super::peer::Peer;
 use super::spare::{self, Offered};
 use super::stats::{Report, Window};
-use super::whep;
-use crate::state::{Event, Failure, Finding, Pause, Reading, Refusal, Watch};
+use crate::state::{Event, Failure, Finding, Pause, Reading, Watch};
 
 /// How often a session is looked at: sound must be seen soon after it is heard.
 const LOOK_EVERY_MILLIS: u32 = 50;
@@ -51,16 +50,14 @@ pub struct Wishes {
 }
 
 struct Inner {
-    peer: Peer,
+    call: Rc<Call>,
     output: Rc<Output>,
     ties: Ties,
-    session_url: RefCell<Option<String>>,
     watch: RefCell<Watch>,
     window: RefCell<Window>,
     packets: Cell<u64>,
     looks: Cell<u32>,
     robust: Cell<bool>,
-    closed: Cell<bool>,
 }
 
 impl Session {
@@ -72,54 +69,39 @@ impl Session {
         let Offered { peer, offer } = spare::take().map_err(|_| Failure::NoWebRtc)?;
         output.attach(&peer.track()).map_err(|_| Failure::NoWebRtc)?;
         let inner = Rc::new(Inner {
-            peer,
+            call: Call::new(peer),
             output,
             ties,
-            session_url: RefCell::default(),
             watch: RefCell::new(Watch::new(js_sys::Date::now())),
             window: RefCell::default(),
             packets: Cell::new(0),
             looks: Cell::new(0),
             robust: Cell::new(false),
-            closed: Cell::new(false),
         });
         spawn_local(Rc::clone(&inner).connect(endpoint, offer));
         let looking = Rc::clone(&inner);
         let looking = Interval::new(LOOK_EVERY_MILLIS, move || looking.look());
         Ok(Self { inner, _looking: looking })
     }
+
+    /// The name that the relay gave the session.
+    pub fn name(&self) -> Option<String> {
+        self.inner.call.name()
+    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        Inner::close(Rc::clone(&self.inner));
+        self.inner.output.detach();
+        Rc::clone(&self.inner.call).close();
     }
 }
 
 impl Inner {
     async fn connect(self: Rc<Self>, endpoint: String, offer: Option<String>) {
-        if let Err(refusal) = self.negotiate(&endpoint, offer).await {
+        if let Err(refusal) = self.call.negotiate(&endpoint, offer).await {
             self.tell(Event::Refused(refusal, js_sys::Math::random()));
         }
-    }
-
-    async fn negotiate(&self, endpoint: &str, offer: Option<String>) -> Result<(), Refusal> {
-        let unusable = |_| Refusal::Unusable("this browser cannot use its answer.".into());
-        let offer = match offer {
-            Some(offer) => offer,
-            None => self.peer.offer().await.map_err(unusable)?,
-        };
-        // The relay answers while the browser makes the offer its own.
-        let pending = whep::send_offer(endpoint, &offer)?;
-        let own = self.peer.take_offer(&offer).await;
-        let granted = whep::granted(pending).await?;
-        if self.closed.get() {
-            whep::end(&granted.session_url).await;
-            return Ok(());
-        }
-        *self.session_url.borrow_mut() = Some(granted.session_url);
-        own.map_err(unusable)?;
-        self.peer.take_answer(&granted.answer).await.map_err(unusable)
     }
 
     fn look(self: &Rc<Self>) {
@@ -127,10 +109,10 @@ impl Inner {
         self.looks.set(looks % LOOKS_PER_REPORT);
         if looks == LOOKS_PER_REPORT {
             spawn_local(Rc::clone(self).report());
-            self.output.wake();
+            self.output.awake().wake();
         }
         self.follow_wishes();
-        let state = self.peer.state();
+        let state = self.call.peer.state();
         if matches!(state, RtcPeerConnectionState::Failed | RtcPeerConnectionState::Closed) {
             return self.tell_broken(Pause::Broken);
         }
@@ -138,9 +120,9 @@ impl Inner {
         let reading = Reading {
             now_millis: js_sys::Date::now(),
             connected,
-            running: self.output.is_running(),
+            running: self.output.awake().is_running(),
             packets: self.packets.get(),
-            peak: self.output.peak(),
+            peak: self.output.gauge().peak(),
             source_stopped: self.ties.wishes.stopped.get(),
         };
         if connected {
@@ -161,29 +143,25 @@ impl Inner {
         let wishes = &self.ties.wishes;
         let robust = wishes.robust.get();
         if self.robust.replace(robust) != robust {
-            self.peer.hold_packets(if robust { ROBUST_MILLIS } else { 0.0 });
+            self.call.peer.hold_packets(if robust { ROBUST_MILLIS } else { 0.0 });
         }
-        if self.session_url.borrow().is_some() && wishes.doubted.take() {
+        if self.call.stands() && wishes.doubted.take() {
             spawn_local(Rc::clone(self).ask());
         }
     }
 
     async fn report(self: Rc<Self>) {
-        let Some(snapshot) = self.peer.snapshot().await else { return };
+        let Some(snapshot) = self.call.peer.snapshot().await else { return };
         self.packets.set(snapshot.packets as u64);
         let report = self.window.borrow_mut().push(snapshot, self.output.latency_secs());
-        if !self.closed.get() {
+        if !self.call.is_closed() {
             self.ties.on_report.emit(report);
         }
     }
 
-    /// Something is odd: a relay that restarted does not know the session, one that is gone does not answer.
     async fn ask(self: Rc<Self>) {
-        let Some(url) = self.session_url.borrow().clone() else { return };
-        match whep::still_stands(&url).await {
-            Ok(true) => {}
-            Ok(false) => self.tell(Event::Forgotten(js_sys::Math::random())),
-            Err(_) => self.tell_broken(Pause::NoRelay),
+        if let Some(event) = self.call.ask().await {
+            self.tell(event);
         }
     }
 
@@ -192,21 +170,8 @@ impl Inner {
     }
 
     fn tell(&self, event: Event) {
-        if !self.closed.get() {
+        if !self.call.is_closed() {
             self.ties.on_event.emit(event);
-        }
-    }
-
-    /// The sound ends at once; the connection lasts until the relay has answered, or it would have forgotten the session before it is told.
-    fn close(self: Rc<Self>) {
-        self.closed.set(true);
-        self.output.detach();
-        if let Some(url) = self.session_url.take() {
-            let ended = whep::end(&url);
-            spawn_local(async move {
-                ended.await;
-                drop(self);
-            });
         }
     }
 }

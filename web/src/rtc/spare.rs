@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use super::output;
+use super::context;
 use super::peer::Peer;
 
 /// A connection whose offer is written already.
@@ -21,7 +21,7 @@ thread_local! {
 
 /// Makes ready what the next *Listen* needs. Nothing is sent, and no sound device is opened.
 pub fn prepare() {
-    output::warm_up();
+    context::warm_up();
     if UNDER_WAY.get() || SPARE.with_borrow(Option::is_some) {
         return;
     }
@@ -37,12 +37,12 @@ pub fn prepare() {
 pub(super) fn take() -> Result<Offered, JsValue> {
     match SPARE.take() {
         Some(offered) => Ok(offered),
-        None => Ok(Offered { peer: Peer::new()?, offer: None }),
+        None => Ok(Offered { peer: Peer::receiving()?, offer: None }),
     }
 }
 
 async fn offered() -> Result<Offered, JsValue> {
-    let peer = Peer::new()?;
+    let peer = Peer::receiving()?;
     let offer = Some(peer.offer().await?);
     Ok(Offered { peer, offer })
 }

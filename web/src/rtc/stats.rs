@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::js::{RawStats, StatsMap};
+use crate::js::StatsMap;
+use crate::relay::json::Fields;
 use crate::words;
 
 /// How many readings a figure is taken over: with one a second, the last three seconds.
@@ -90,62 +91,70 @@ impl Report {
 }
 
 impl Snapshot {
-    /// Reads the counters of the one audio stream; none before it is there.
+    /// Reads the counters of the one audio stream; none before it is there. Which fields there are depends on the browser.
     pub(super) fn read(map: &StatsMap) -> Option<Self> {
         let (mut inbound, mut transport, mut chosen) = (None, None, None);
-        map.for_each(&mut |entry| match entry.kind().as_deref() {
-            Some("inbound-rtp") => inbound = Some(entry),
-            Some("transport") => transport = Some(entry),
-            // Firefox has no transport entry, and marks the pair itself.
-            Some("candidate-pair") if entry.selected() == Some(true) => chosen = Some(entry),
-            Some("candidate-pair") if entry.nominated() == Some(true) && chosen.is_none() => {
-                chosen = Some(entry)
+        map.for_each(&mut |entry| {
+            let entry = Fields::of(entry);
+            match entry.text("type").as_deref() {
+                Some("inbound-rtp") => inbound = Some(entry),
+                Some("transport") => transport = Some(entry),
+                // Firefox has no transport entry, and marks the pair itself.
+                Some("candidate-pair") if entry.truth("selected") => chosen = Some(entry),
+                Some("candidate-pair") if entry.truth("nominated") && chosen.is_none() => {
+                    chosen = Some(entry)
+                }
+                _ => {}
             }
-            _ => {}
         });
         let inbound = inbound?;
-        let pair = transport.and_then(|entry| entry.selected_candidate_pair_id()).and_then(|id| map.get(&id));
-        let pair = pair.or(chosen);
-        let concealed =
-            inbound.concealed_samples().unwrap_or(0.0) - inbound.silent_concealed_samples().unwrap_or(0.0);
+        let count = |name| inbound.number(name).unwrap_or(0.0);
+        let pair = transport.and_then(|entry| named(map, &entry, "selectedCandidatePairId")).or(chosen);
         Some(Self {
-            timestamp_millis: inbound.timestamp()?,
-            packets: inbound.packets_received().unwrap_or(0.0),
-            lost: inbound.packets_lost().unwrap_or(0.0),
-            bytes: inbound.bytes_received().unwrap_or(0.0),
-            jitter_secs: inbound.jitter(),
-            buffer_delay_secs: inbound.jitter_buffer_delay(),
-            buffer_emitted: inbound.jitter_buffer_emitted_count().unwrap_or(0.0),
-            samples: inbound.total_samples_received(),
-            concealed,
-            round_trip_secs: pair.as_ref().and_then(RawStats::current_round_trip_time),
-            codec: inbound.codec_id().and_then(|id| map.get(&id)).as_ref().and_then(codec_in_words),
+            timestamp_millis: inbound.number("timestamp")?,
+            packets: count("packetsReceived"),
+            lost: count("packetsLost"),
+            bytes: count("bytesReceived"),
+            jitter_secs: inbound.number("jitter"),
+            buffer_delay_secs: inbound.number("jitterBufferDelay"),
+            buffer_emitted: count("jitterBufferEmittedCount"),
+            samples: inbound.number("totalSamplesReceived"),
+            concealed: count("concealedSamples") - count("silentConcealedSamples"),
+            round_trip_secs: pair.as_ref().and_then(|pair| pair.number("currentRoundTripTime")),
+            codec: named(map, &inbound, "codecId").as_ref().and_then(codec_in_words),
             transport: pair.as_ref().map(|pair| way_in_words(map, pair)),
         })
     }
 }
 
-fn codec_in_words(codec: &RawStats) -> Option<String> {
-    let mime_type = codec.mime_type()?;
+/// The entry whose name stands in this one's field.
+fn named(map: &StatsMap, entry: &Fields, field: &str) -> Option<Fields> {
+    map.get(&entry.text(field)?).map(Fields::of)
+}
+
+fn codec_in_words(codec: &Fields) -> Option<String> {
+    let mime_type = codec.text("mimeType")?;
     let name = match mime_type.strip_prefix("audio/") {
         Some(name) if name.eq_ignore_ascii_case("opus") => "Opus",
         Some(name) => name,
         None => &mime_type,
     };
-    let fmtp = codec.sdp_fmtp_line().unwrap_or_default();
+    let fmtp = codec.text("sdpFmtpLine").unwrap_or_default();
     let stereo = fmtp.split(';').any(|parameter| parameter.trim() == "stereo=1");
     let channels = if stereo { "stereo" } else { "mono" };
-    let rate = codec.clock_rate().map_or_else(String::new, |rate| words::kilohertz(rate as u32));
+    let rate = codec.whole("clockRate").map_or_else(String::new, words::kilohertz);
     Some(format!("{name} {rate} {channels}"))
 }
 
-fn way_in_words(map: &StatsMap, pair: &RawStats) -> String {
-    let local = pair.local_candidate_id().and_then(|id| map.get(&id));
-    let remote = pair.remote_candidate_id().and_then(|id| map.get(&id));
-    let kind = |candidate: &Option<RawStats>| {
-        candidate.as_ref().and_then(RawStats::candidate_type).unwrap_or_else(|| "unknown".into())
+fn way_in_words(map: &StatsMap, pair: &Fields) -> String {
+    let local = named(map, pair, "localCandidateId");
+    let remote = named(map, pair, "remoteCandidateId");
+    let kind = |candidate: &Option<Fields>| {
+        let kind = candidate.as_ref().and_then(|candidate| candidate.text("candidateType"));
+        kind.unwrap_or_else(|| "unknown".into())
     };
-    let protocol = local.as_ref().and_then(|local| local.relay_protocol().or_else(|| local.protocol()));
+    let protocol =
+        local.as_ref().and_then(|local| local.text("relayProtocol").or_else(|| local.text("protocol")));
     let protocol = protocol.unwrap_or_else(|| "?".into()).to_ascii_uppercase();
     format!("{protocol}, {} to {}", kind(&local), kind(&remote))
 }

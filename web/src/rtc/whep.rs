@@ -1,9 +1,10 @@
-//! A session asked for over HTTP (WHEP, draft-ietf-wish-whep).
+//! A session asked for over HTTP, to listen (WHEP, draft-ietf-wish-whep) or to talk (WHIP, RFC 9725).
 
+use soundport_api::TALKER_HEADER;
 use web_sys::Url;
 
 use crate::relay::http::{self, Answer, NoAnswer, Pending};
-use crate::relay::json::Texts;
+use crate::relay::json::Fields;
 use crate::state::Refusal;
 
 /// A relay that has not answered by now will not.
@@ -18,6 +19,8 @@ pub(super) struct Granted {
     pub(super) answer: String,
     /// The session's own address.
     pub(super) session_url: String,
+    /// The number by which it tells of this talker.
+    pub(super) talker: Option<u32>,
 }
 
 /// Sends the offer; it is on its way when this returns.
@@ -35,7 +38,8 @@ pub(super) async fn granted(pending: Pending) -> Result<Granted, Refusal> {
     let unusable = || Refusal::Unusable("its answer names no session.".into());
     let location = answer.header("Location").ok_or_else(unusable)?;
     let session_url = Url::new_with_base(&location, &answer.url).map_err(|_| unusable())?.href();
-    Ok(Granted { answer: answer.body, session_url })
+    let talker = answer.header(TALKER_HEADER).and_then(|id| id.trim().parse().ok());
+    Ok(Granted { answer: answer.body, session_url, talker })
 }
 
 /// Whether the relay still knows the session; an error when it does not answer.
@@ -55,7 +59,7 @@ pub(super) fn end(session_url: &str) -> impl Future<Output = ()> + use<> {
 
 fn refusal(answer: &Answer) -> Refusal {
     let retry_after_secs = answer.header("Retry-After").and_then(|secs| secs.trim().parse().ok());
-    let problem = Texts::from_text(&answer.body).and_then(|problem| problem.get("detail"));
+    let problem = Fields::from_text(&answer.body).and_then(|problem| problem.text("detail"));
     match (problem, answer.status) {
         (Some(detail), code) => Refusal::Status { code, retry_after_secs, detail },
         // The relay explains itself: this is a proxy, and the relay is down.

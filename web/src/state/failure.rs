@@ -31,6 +31,8 @@ pub enum Failure {
     NoRelay,
     /// The relay does not know the source.
     UnknownSource,
+    /// The relay does not allow it (403), in its own words.
+    Forbidden(String),
     /// The relay refused, in its own words.
     Refused(String),
     /// The relay answered, and its sound did not get through.

@@ -165,6 +165,9 @@ impl Listening {
             Refusal::Status { code: 409, retry_after_secs, .. } => wait(Pause::NotLive, retry_after_secs),
             Refusal::Status { code: 503, retry_after_secs, .. } => wait(Pause::Busy, retry_after_secs),
             Refusal::Status { code: 500.., .. } if self.established => wait(Pause::Broken, None),
+            Refusal::Status { code: 403, detail, .. } => {
+                self.ended(Phase::Failed(Failure::Forbidden(detail)))
+            }
             Refusal::Status { detail, .. } | Refusal::Unusable(detail) => {
                 self.ended(Phase::Failed(Failure::Refused(detail)))
             }

@@ -12,8 +12,11 @@ use yew::Callback;
 use soundport_web::components::SourceCardProps;
 
 #[wasm_bindgen(inline_js = "
-    const relay = { list: '[]', status: 0, streams: true, offers: [], asked: [], stream: null };
-    export function play(list) { Object.assign(relay, { list, status: 0, streams: true, offers: [], asked: [], stream: null }); }
+    const relay = { list: '[]', status: 0, streams: true, offers: [], asked: [], ended: [], peers: [], stream: null };
+    export function play(list) {
+        relay.peers.forEach((peer) => peer.close());
+        Object.assign(relay, { list, status: 0, streams: true, offers: [], asked: [], ended: [], peers: [], stream: null });
+    }
     export function refuse(status) { relay.status = status; }
     export function refuse_streams() { relay.streams = false; }
     export function offers() { return relay.offers; }
@@ -41,16 +44,46 @@ use soundport_web::components::SourceCardProps;
             write(event('relay', '{\"instance\":\"one\",\"trouble\":null}') + event('sources', relay.list));
         },
     }), { headers: { 'content-type': 'text/event-stream' } });
+    // A talker's other end: a connection of this page's own, which hears what is sent.
+    const whip = async (at, offer) => {
+        const peer = new RTCPeerConnection();
+        const element = new Audio();
+        element.muted = true;
+        peer.ontrack = ({ track }) => {
+            element.srcObject = new MediaStream([track]);
+            element.play();
+            relay.ear ??= new AudioContext();
+            peer.analyser = relay.ear.createAnalyser();
+            relay.ear.createMediaStreamSource(element.srcObject).connect(peer.analyser);
+        };
+        relay.peers.push(peer);
+        await peer.setRemoteDescription({ type: 'offer', sdp: offer });
+        await peer.setLocalDescription(await peer.createAnswer());
+        while (peer.iceGatheringState !== 'complete') await new Promise((done) => { peer.onicegatheringstatechange = done; });
+        const location = new URL(at).pathname + '/talk' + relay.peers.length;
+        const answer = new Response(peer.localDescription.sdp, { status: 201, headers: { location, 'soundport-talker': '7' } });
+        return Object.defineProperty(answer, 'url', { value: at });
+    };
+    export function ended() { return relay.ended; }
+    // How loud it is at the newest talker's other end, 0..1.
+    export function loudest() {
+        const samples = new Float32Array(2048);
+        relay.peers.at(-1).analyser.getFloatTimeDomainData(samples);
+        return Math.max(...samples.map(Math.abs));
+    }
     const others = window.fetch;
     window.fetch = async (url, options) => {
         const at = String(url);
-        if (!at.includes('/api/') && !at.includes('/whep/')) return others.call(window, url, options);
+        if (!at.includes('/api/') && !at.includes('/whep/') && !at.includes('/whip/')) return others.call(window, url, options);
         relay.asked.push(at);
         if (relay.status < 0) throw new TypeError('nobody there');
         if (at.includes('/api/events')) return relay.streams ? events(options.signal) : new Response('{}', { status: 503 });
         if (at.includes('/api/sources')) return new Response(relay.list);
+        if (options.method === 'DELETE') { relay.ended.push(at); return new Response('', { status: 200 }); }
+        if (options.method !== 'POST') return new Response('', { status: 200 });
         relay.offers.push(options.body);
         if (relay.status > 0) return new Response('{}', { status: relay.status });
+        if (at.includes('/whip/')) return whip(at.replace(/[?].*/, ''), options.body);
         return new Promise(() => {});
     };
 ")]
@@ -65,6 +98,8 @@ extern "C" {
     fn sleep(millis: f64);
     fn offers() -> js_sys::Array;
     fn asked() -> js_sys::Array;
+    fn ended() -> js_sys::Array;
+    fn loudest() -> f32;
     fn input(slider: &Element);
 }
 
@@ -160,7 +195,12 @@ impl Stage {
     /// The whole page, with a relay that lists live sources with these ids, and never answers an offer.
     pub(crate) async fn app(ids: &[&str]) -> Self {
         let list: Vec<Source> = ids.iter().map(|id| source(id, SourceState::Live)).collect();
-        play(&serde_json::to_string(&list).unwrap());
+        Self::with(&list).await
+    }
+
+    /// The whole page, with a relay that lists these sources, and answers talkers alone.
+    pub(crate) async fn with(list: &[Source]) -> Self {
+        play(&serde_json::to_string(list).unwrap());
         let root = root();
         let handle = yew::Renderer::<App>::with_root(root.clone()).render();
         let stage = Self { root, take_away: Some(Box::new(move || handle.destroy())) };
@@ -222,6 +262,16 @@ impl Stage {
     /// From here on the relay refuses every offer.
     pub(crate) fn relay_refuses(&self, status: i32) {
         refuse(status);
+    }
+
+    /// The sessions that the relay was told to end.
+    pub(crate) fn ended(&self) -> Vec<String> {
+        ended().iter().filter_map(|at| at.as_string()).collect()
+    }
+
+    /// Whether the relay hears something of the newest talker just now.
+    pub(crate) fn is_heard(&self) -> bool {
+        loudest() > 0.01
     }
 
     /// The offers that the relay was sent.

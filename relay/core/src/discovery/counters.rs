@@ -11,6 +11,8 @@ pub struct DiscoveryCounters {
     pub unsupported: u64,
     /// Announcements without a stream of sound.
     pub no_audio: u64,
+    /// Announcements by which a relay offers a microphone, this one or another.
+    pub microphones: u64,
     /// Streams announced for the first time.
     pub announced: u64,
     /// Announcements that said something new of a known stream.

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::name;
 use crate::announcement::{Announcement, AnnouncementKey};
 use crate::format::AudioFormat;
+use crate::talkback::USERNAME;
 
 /// Why an announcement cannot be used at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -18,6 +19,8 @@ pub(crate) enum Unusable {
     Malformed,
     #[error("no stream of sound in it")]
     NoAudio,
+    #[error("a relay's microphone, no container's sound")]
+    Microphone,
 }
 
 /// A session description.
@@ -66,6 +69,9 @@ impl<'a> Description<'a> {
     /// What it says of a stream of sound: of the first that can be read, else of the first.
     pub(crate) fn announcement(&self, sender: IpAddr) -> Result<Announcement, Unusable> {
         let origin = self.origin.ok_or(Unusable::Malformed)?;
+        if origin.split_ascii_whitespace().next() == Some(USERNAME) {
+            return Err(Unusable::Microphone);
+        }
         let audio = || self.media.iter().filter(|media| media.is_audio && media.port != 0);
         let readable = audio().find(|media| media.format().is_ok());
         let media = readable.or_else(|| audio().next()).ok_or(Unusable::NoAudio)?;

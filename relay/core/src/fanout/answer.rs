@@ -1,5 +1,5 @@
-//! The SDP answer that a listener gets: str0m's, with the offer's rejected sections put back, all of the relay's
-//! candidates in the accepted one, and stereo asked for.
+//! The SDP answer: str0m's, with the offer's rejected sections put back, all of the relay's candidates in the accepted
+//! one, and stereo asked for.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -7,11 +7,17 @@ use std::net::SocketAddr;
 use sdp_types::Attribute;
 use str0m::IceCreds;
 
-use super::offer::{Offer, Section};
+use super::offer::{Flow, Offer, Section};
 
 /// Opus as it is sent: stereo in both directions of the description, or Chrome and Safari play mono
 /// (RFC 7587, section 6.1).
-const FORMAT_PARAMETERS: &str = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1";
+const TO_LISTENER: &str = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1";
+
+/// Opus as a talker is asked for it: speech at the browser's own rate, with what a lost packet held in the next one.
+const FROM_TALKER: &str = "minptime=10;useinbandfec=1";
+
+/// The same from one that offers stereo: music, at the rate that sources have.
+const FROM_STEREO_TALKER: &str = "minptime=10;useinbandfec=1;stereo=1;maxaveragebitrate=128000";
 
 /// Weaves `engine`, str0m's answer to [`Offer::narrowed`], into an answer to the offer as it came.
 pub(super) fn weave(offer: &Offer, engine: &str, candidates: &[SocketAddr]) -> String {
@@ -59,7 +65,12 @@ fn accepted(sdp: &mut String, offer: &Offer, media: &str, candidates: &[SocketAd
             push(sdp, line);
         }
     }
-    push(sdp, &format!("{fmtp}{FORMAT_PARAMETERS}"));
+    let parameters = match offer.flow {
+        Flow::Out => TO_LISTENER,
+        Flow::In if offer.is_stereo() => FROM_STEREO_TALKER,
+        Flow::In => FROM_TALKER,
+    };
+    push(sdp, &format!("{fmtp}{parameters}"));
     push_candidates(sdp, candidates);
 }
 

@@ -1,15 +1,27 @@
-//! What a listener's SDP offer says that matters here.
+//! What an SDP offer says that matters here.
 //!
 //! An offer may hold video, data, several audio sections, candidates and extensions. Only one thing is ever accepted:
 //! Opus in one audio section. So the offer is read into [`Offer`], and str0m is handed a fresh one with just that
-//! section; [`super::answer`] puts the rejected ones back.
+//! section; [`super::answer`] puts the rejected ones back. A talker's offer must not hold anything else: whoever sends
+//! video is not to believe that it arrives (RFC 9725, section 4.4.2).
 
 use sdp_types::{Attribute, Media, Session};
 use thiserror::Error;
 
+/// Which way the sound goes, as the relay sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// To a listener.
+    Out,
+    /// From a talker.
+    In,
+}
+
 /// An offer that can be answered.
 #[derive(Debug, Clone)]
 pub(super) struct Offer {
+    /// Which way its sound goes.
+    pub(super) flow: Flow,
     /// The ICE username fragment and password of the offerer.
     pub(super) credentials: Credentials,
     /// The m-line that is accepted, and those that are not, in the offer's order.
@@ -54,6 +66,12 @@ pub enum OfferError {
     /// No audio section that could receive Opus.
     #[error("the offer has no audio section that receives Opus (a=recvonly, opus/48000/2)")]
     NoOpus,
+    /// No audio section that could send Opus.
+    #[error("the offer has no audio section that sends Opus (a=sendonly, opus/48000/2)")]
+    NoMicrophone,
+    /// More than a microphone.
+    #[error("the offer has {0} sections; a talker offers one audio section and nothing else")]
+    NotAlone(usize),
     /// The WebRTC engine refused it.
     #[error("the offer cannot be answered: {0}")]
     Refused(String),
@@ -61,15 +79,20 @@ pub enum OfferError {
 
 impl Offer {
     /// Reads an SDP offer (RFC 9429, section 5.2.1).
-    pub(super) fn parse(sdp: &str) -> Result<Self, OfferError> {
+    pub(super) fn parse(sdp: &str, flow: Flow) -> Result<Self, OfferError> {
         let session =
             Session::parse(sdp.as_bytes()).map_err(|error| OfferError::Malformed(error.to_string()))?;
-        let accepted = session.medias.iter().position(hears_opus).ok_or(OfferError::NoOpus)?;
+        if flow == Flow::In && session.medias.len() > 1 {
+            return Err(OfferError::NotAlone(session.medias.len()));
+        }
+        let accepted =
+            session.medias.iter().position(|media| has_opus(media, flow)).ok_or_else(|| flow.lacks())?;
         let audio = &session.medias[accepted];
-        let (payload_type, format_parameters) = opus(audio).ok_or(OfferError::NoOpus)?;
+        let (payload_type, format_parameters) = opus(audio).ok_or_else(|| flow.lacks())?;
         let transport = |name| transport_attribute(&session, audio, name);
 
         Ok(Self {
+            flow,
             credentials: Credentials {
                 ufrag: transport("ice-ufrag").ok_or(OfferError::Incomplete("a=ice-ufrag"))?,
                 password: transport("ice-pwd").ok_or(OfferError::Incomplete("a=ice-pwd"))?,
@@ -100,6 +123,12 @@ impl Offer {
         self.payload_type
     }
 
+    /// Whether the offerer would play, or send, both ears (RFC 7587, section 6.1).
+    pub(super) fn is_stereo(&self) -> bool {
+        let parameters = self.format_parameters.as_deref().unwrap_or_default();
+        parameters.split(';').any(|parameter| parameter.trim() == "stereo=1")
+    }
+
     /// The offer reduced to its one accepted section, as str0m is to see it.
     pub(super) fn narrowed(&self) -> String {
         let mid = self.mid().unwrap_or("0");
@@ -108,8 +137,12 @@ impl Offer {
             "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {mid}\r\n\
              m=audio 9 UDP/TLS/RTP/SAVPF {pt}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n\
              a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:{}\r\na=setup:{}\r\n\
-             a=recvonly\r\na=rtcp-mux\r\na=rtpmap:{pt} opus/48000/2\r\n",
-            self.credentials.ufrag, self.credentials.password, self.fingerprint, self.setup
+             a={}\r\na=rtcp-mux\r\na=rtpmap:{pt} opus/48000/2\r\n",
+            self.credentials.ufrag,
+            self.credentials.password,
+            self.fingerprint,
+            self.setup,
+            self.flow.offered()
         );
         if let Some(parameters) = &self.format_parameters {
             sdp.push_str(&format!("a=fmtp:{pt} {parameters}\r\n"));
@@ -133,11 +166,36 @@ fn section(media: &Media, accepted: bool) -> Section {
     }
 }
 
-fn hears_opus(media: &Media) -> bool {
-    let receives = !media.has_attribute("sendonly") && !media.has_attribute("inactive");
+impl Flow {
+    fn lacks(self) -> OfferError {
+        match self {
+            Self::Out => OfferError::NoOpus,
+            Self::In => OfferError::NoMicrophone,
+        }
+    }
+
+    /// The direction as the offerer says it.
+    fn offered(self) -> &'static str {
+        match self {
+            Self::Out => "recvonly",
+            Self::In => "sendonly",
+        }
+    }
+
+    /// The direction that the offerer must not say.
+    fn opposed(self) -> &'static str {
+        match self {
+            Self::Out => "sendonly",
+            Self::In => "recvonly",
+        }
+    }
+}
+
+fn has_opus(media: &Media, flow: Flow) -> bool {
+    let flows = !media.has_attribute(flow.opposed()) && !media.has_attribute("inactive");
     // A bundle-only section has port 0 and is meant all the same (RFC 9143, section 6).
     let offered = media.port != 0 || media.has_attribute("bundle-only");
-    media.media == "audio" && receives && offered && opus(media).is_some()
+    media.media == "audio" && flows && offered && opus(media).is_some()
 }
 
 /// Opus' payload type (RFC 7587, section 7) and its format parameters.

@@ -1,4 +1,4 @@
-//! One listener's WebRTC connection: the only owner of str0m's [`Rtc`].
+//! One WebRTC connection, of a listener or a talker: the only owner of str0m's [`Rtc`].
 //!
 //! str0m asks that every mutation be followed by draining its output; each method here ends drained.
 
@@ -12,13 +12,14 @@ use str0m::error::IceError;
 use str0m::media::{Frequency, MediaTime, Mid, Pt};
 use str0m::net::{DatagramRecv, Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap};
-use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
+use str0m::{Candidate, Event, IceCreds, Input, Output as Engaged, Rtc, RtcConfig};
 use tracing::debug;
 
 use super::offer::{Credentials, Offer, OfferError};
+use super::role::{Listening, Role, Talking};
 use super::stun::Check;
-use super::{Incoming, LocalAddr, PeerAddr, Transmit, answer};
-use crate::frame::{OpusFrame, SourceId};
+use super::{Incoming, LocalAddr, Output, PeerAddr, Transmit, answer};
+use crate::frame::{OpusFrame, Recipients, SourceId};
 use crate::session::SessionId;
 
 /// A peer from which nothing has come for this long is gone. Browsers check consent every 2.5 to 5 s (RFC 7675).
@@ -44,7 +45,7 @@ impl Engine {
         Some(Self { crypto, certificate })
     }
 
-    fn rtc(&self, local: IceCreds, now: Instant) -> Rtc {
+    fn rtc(&self, local: IceCreds, role: &Role, now: Instant) -> Rtc {
         let mut extensions = ExtensionMap::empty();
         extensions.set(1, Extension::RtpMid);
         RtcConfig::new()
@@ -59,6 +60,8 @@ impl Engine {
             // Transport-wide congestion control would make browsers send 16 packets a second.
             .set_extension_map(extensions)
             .set_send_buffer_audio(RETRANSMISSION_CACHE)
+            // A talker's packets are put into order by talkback, which knows how long it may wait for one.
+            .set_rtp_mode(matches!(role, Role::Talker(_)))
             .build(now)
     }
 }
@@ -69,11 +72,11 @@ pub(super) struct Identity {
     pub(super) source: SourceId,
     /// The relay's ICE credentials, which name the peer's index.
     pub(super) local: IceCreds,
-    /// RTP timestamp of the source's time zero: random, as RFC 3550, section 5.1, asks.
-    pub(super) timestamp_base: u32,
+    /// What it is here for.
+    pub(super) role: Role,
 }
 
-/// A listener's connection.
+/// A listener's or a talker's connection.
 pub(super) struct Peer {
     rtc: Rtc,
     session: SessionId,
@@ -83,9 +86,7 @@ pub(super) struct Peer {
     media: (Mid, Pt),
     /// Where the peer's checks came from and to. The first is not special: str0m nominates.
     paths: Vec<Path>,
-    timestamp_base: u32,
-    /// Where the next frame is expected on the source's timeline.
-    next_time: Option<u64>,
+    role: Role,
     last_heard: Instant,
     deadline: Instant,
     connected: bool,
@@ -130,8 +131,8 @@ impl Peer {
         candidates: Vec<SocketAddr>,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
-        let Identity { session, source, local, timestamp_base } = identity;
-        let mut rtc = engine.rtc(local, now);
+        let Identity { session, source, local, role } = identity;
+        let mut rtc = engine.rtc(local, &role, now);
         for address in &candidates {
             match Candidate::host(*address, "udp") {
                 Ok(candidate) => drop(rtc.add_local_candidate(candidate)),
@@ -149,8 +150,7 @@ impl Peer {
             candidates,
             media,
             paths: Vec::new(),
-            timestamp_base,
-            next_time: None,
+            role,
             last_heard: now,
             deadline: now,
             connected: false,
@@ -166,7 +166,7 @@ impl Peer {
         remote: Credentials,
         local: IceCreds,
         now: Instant,
-        out: &mut Vec<Transmit>,
+        out: &mut Output,
     ) -> Result<String, OfferError> {
         let offer = self.offer.clone().with_credentials(remote);
         answer_offer(&mut self.rtc, &offer)?;
@@ -183,7 +183,7 @@ impl Peer {
         &mut self,
         datagram: &Incoming<'_>,
         now: Instant,
-        out: &mut Vec<Transmit>,
+        out: &mut Output,
     ) -> Verdict {
         let Some(candidate) = self.candidate_for(datagram.to) else { return Verdict::Dropped };
         let Ok(contents) = DatagramRecv::try_from(datagram.bytes) else { return Verdict::Dropped };
@@ -196,11 +196,16 @@ impl Peer {
         // Accepted means: a check with the right password, or from an address that has made one.
         let new_address = self.learn(datagram, candidate);
         self.last_heard = now;
+        if let Role::Talker(talking) = &mut self.role
+            && let Some(ssrc) = talking.news(datagram.bytes, *self.media.1)
+        {
+            self.rtc.direct_api().expect_stream_rx(ssrc.into(), None, self.media.0, None);
+        }
         if let Err(error) = self.rtc.handle_input(input) {
             debug!(session = %self.session, %error, "Session failed");
             self.rtc.disconnect();
         }
-        self.drain(out);
+        self.drain(now, out);
         if let Some(check) = Check::parse(datagram.bytes) {
             self.nominate(datagram.from, candidate, check, now, out);
         }
@@ -208,14 +213,14 @@ impl Peer {
     }
 
     /// Sends one frame, if the connection is up.
-    pub(super) fn handle_frame(&mut self, frame: &OpusFrame, now: Instant, out: &mut Vec<Transmit>) {
+    pub(super) fn handle_frame(&mut self, frame: &OpusFrame, now: Instant, out: &mut Output) {
         if !self.connected {
             return;
         }
+        let Role::Listener(listening) = &mut self.role else { return };
         let (mid, pt) = self.media;
         let Some(writer) = self.rtc.writer(mid) else { return };
-        let time = frame.time.wrapping_add(u64::from(self.timestamp_base));
-        let after_pause = self.next_time.replace(frame.time + u64::from(frame.samples)) != Some(frame.time);
+        let (time, after_pause) = listening.stamp(frame, now);
         let written = writer.start_of_talkspurt(after_pause).write(
             pt,
             now,
@@ -230,7 +235,7 @@ impl Peer {
     }
 
     /// Moves the connection's clock. Call when [`Peer::deadline`] has come.
-    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Output) {
         if now.saturating_duration_since(self.last_heard) >= SILENCE {
             debug!(session = %self.session, "Session fell silent");
             self.rtc.disconnect();
@@ -239,7 +244,7 @@ impl Peer {
     }
 
     /// Says goodbye (RTCP BYE and DTLS close_notify).
-    pub(super) fn close(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+    pub(super) fn close(&mut self, now: Instant, out: &mut Output) {
         if let Err(error) = self.rtc.close() {
             debug!(session = %self.session, %error, "Session did not close cleanly");
         }
@@ -256,7 +261,38 @@ impl Peer {
         self.rtc.is_alive()
     }
 
-    /// The source that is listened to.
+    /// Whether the connection is up.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Whether a frame for these is for this peer too.
+    pub(super) fn is_meant(&self, to: Recipients) -> bool {
+        match (to, &self.role) {
+            (Recipients::All, Role::Listener(_)) => true,
+            (Recipients::Others, Role::Listener(listening)) => !listening.has_own_mix,
+            (Recipients::Session(session), Role::Listener(_)) => session == self.session,
+            (_, Role::Talker(_)) => false,
+        }
+    }
+
+    /// What it is here for as a talker.
+    pub(super) fn talking(&self) -> Option<&Talking> {
+        match &self.role {
+            Role::Talker(talking) => Some(talking),
+            Role::Listener(_) => None,
+        }
+    }
+
+    /// What it is here for as a listener.
+    pub(super) fn listening(&mut self) -> Option<&mut Listening> {
+        match &mut self.role {
+            Role::Listener(listening) => Some(listening),
+            Role::Talker(_) => None,
+        }
+    }
+
+    /// The source that is listened to, or spoken into.
     pub(super) fn source(&self) -> &SourceId {
         &self.source
     }
@@ -293,14 +329,7 @@ impl Peer {
     ///
     /// Browsers send their ClientHello as soon as a check was answered, and nominate by the next check 50 ms later; until
     /// then str0m has nowhere to send its answer. What the browser nominates in the end prevails.
-    fn nominate(
-        &mut self,
-        from: PeerAddr,
-        to: SocketAddr,
-        check: Check<'_>,
-        now: Instant,
-        out: &mut Vec<Transmit>,
-    ) {
+    fn nominate(&mut self, from: PeerAddr, to: SocketAddr, check: Check<'_>, now: Instant, out: &mut Output) {
         match (self.nomination, check.nominates) {
             (Nomination::Open, false) => {
                 // The controlling side picks the best way that has proved itself: this one.
@@ -344,32 +373,37 @@ impl Peer {
         new_address
     }
 
-    fn advance(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+    fn advance(&mut self, now: Instant, out: &mut Output) {
         if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
             debug!(session = %self.session, %error, "Session failed");
             self.rtc.disconnect();
         }
-        self.drain(out);
+        self.drain(now, out);
     }
 
-    fn drain(&mut self, out: &mut Vec<Transmit>) {
+    fn drain(&mut self, now: Instant, out: &mut Output) {
         loop {
             match self.rtc.poll_output() {
-                Ok(Output::Timeout(deadline)) => {
+                Ok(Engaged::Timeout(deadline)) => {
                     self.deadline = deadline;
                     return;
                 }
-                Ok(Output::Transmit(transmit)) => {
+                Ok(Engaged::Transmit(transmit)) => {
                     let to = PeerAddr(transmit.destination);
                     let on = |path: &&Path| path.remote == to && path.candidate == transmit.source;
                     let from = self.paths.iter().find(on).map(|path| path.local);
-                    out.push(Transmit { from, to, bytes: transmit.contents.into() });
+                    out.datagrams.push(Transmit { from, to, bytes: transmit.contents.into() });
                 }
-                Ok(Output::Event(Event::Connected)) => {
+                Ok(Engaged::Event(Event::Connected)) => {
                     debug!(session = %self.session, source = %self.source, "Session connected");
                     self.connected = true;
                 }
-                Ok(Output::Event(_)) => {}
+                Ok(Engaged::Event(Event::RtpPacket(packet))) => {
+                    if let Role::Talker(talking) = &self.role {
+                        out.microphones.push(talking.frame(packet, now));
+                    }
+                }
+                Ok(Engaged::Event(_)) => {}
                 Err(error) => {
                     debug!(session = %self.session, %error, "Session failed");
                     self.rtc.disconnect();

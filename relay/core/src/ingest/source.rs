@@ -136,8 +136,20 @@ impl Source {
             state: self.state,
             format: self.stream.format().or_else(|| self.promised_format()),
             listeners: self.listeners,
+            address: self.address(),
             trouble: self.trouble(),
         }
+    }
+
+    /// Where its container is: what sends now before what is announced or configured.
+    fn address(&self) -> Option<IpAddr> {
+        let sending = self.key.map(|key| key.from.ip());
+        let announced = self.announced.as_ref().map(|heard| heard.announcement.key.sender);
+        let configured = match &self.origin {
+            Origin::Configured(config) => config.from.as_ref().and_then(|from| from.first().copied()),
+            Origin::Pinned(_) | Origin::Announced | Origin::Found(_) => None,
+        };
+        if self.state == SourceState::Lost { configured } else { sending.or(announced).or(configured) }
     }
 
     /// Whether no packet came for longer than `time`.

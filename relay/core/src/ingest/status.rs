@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use super::format::SourceFormat;
 use crate::frame::SourceId;
 
@@ -14,6 +16,8 @@ pub struct SourceStatus {
     pub format: Option<SourceFormat>,
     /// How many listen, as [`Ingest::set_listeners`](super::Ingest::set_listeners) said.
     pub listeners: u32,
+    /// The container's address; none while nobody knows it, and once it is lost.
+    pub address: Option<IpAddr>,
     /// What keeps it from being heard, in words for people; none while nothing does.
     pub trouble: Option<String>,
 }

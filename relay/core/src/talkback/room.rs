@@ -69,7 +69,7 @@ impl Room {
         let common = self.common_frame(talkers, common_needed);
         let emit = |to, data| OpusFrame { source: self.source.clone(), to, time, samples: TICK as u32, data };
         if let Some(data) = common.as_ref().filter(|_| others_listen) {
-            out.push(emit(Recipients::All, Arc::clone(data)));
+            out.push(emit(Recipients::Others, Arc::clone(data)));
         }
         for seat in &mut self.seats {
             let data = if seat.is_apart() {

@@ -1,8 +1,9 @@
-//! A listener made of str0m, and the wire between it and a fan-out, in virtual time.
+//! Listeners and talkers made of str0m, and the wire between them and a fan-out, in virtual time.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test stops at the first surprise, and its clock starts somewhere"
+    dead_code,
+    reason = "a test stops at the first surprise, its clock starts somewhere, and none needs all of this"
 )]
 
 use std::net::SocketAddr;
@@ -10,12 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use soundport_core::fanout::{
-    Connect, Credentials, Fanout, Incoming, LocalAddr, OfferError, PeerAddr, Session, Transmit,
+    Connect, Credentials, Fanout, Incoming, LocalAddr, OfferError, Output as Sent, PeerAddr, Purpose,
+    Session, Transmit,
 };
-use soundport_core::{OpusFrame, Recipients, SourceId};
+use soundport_core::{MicFrame, OpusFrame, Recipients, SessionId, SourceId};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind};
+use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{DatagramRecv, Protocol, Receive};
+use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 /// The relay's media address, as its host knows it.
@@ -29,13 +32,14 @@ pub(crate) struct Heard {
     pub(crate) payload: Vec<u8>,
 }
 
-/// A WebRTC client that listens.
+/// A WebRTC client that listens, or talks.
 pub(crate) struct Listener {
     pub(crate) rtc: Rtc,
     pub(crate) address: SocketAddr,
     pub(crate) connected: bool,
     pub(crate) heard: Vec<Heard>,
     pending: Option<SdpPendingOffer>,
+    mid: Option<Mid>,
 }
 
 impl Listener {
@@ -43,14 +47,27 @@ impl Listener {
         let mut rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).build(now);
         let address = address.parse().unwrap();
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
-        Self { rtc, address, connected: false, heard: Vec::new(), pending: None }
+        Self { rtc, address, connected: false, heard: Vec::new(), pending: None, mid: None }
     }
 
     pub(crate) fn offer(&mut self) -> String {
+        self.offer_to(Direction::RecvOnly)
+    }
+
+    pub(crate) fn offer_to(&mut self, direction: Direction) -> String {
         let mut changes = self.rtc.sdp_api();
-        changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        self.mid = Some(changes.add_media(MediaKind::Audio, direction, None, None, None));
         let changes = changes.apply();
         self.apply(changes)
+    }
+
+    /// Sends one packet of 20 ms as a microphone would.
+    fn speak(&mut self, number: u64, payload: &[u8], now: Instant) {
+        let mid = self.mid.unwrap();
+        let pt = *self.rtc.media(mid).unwrap().remote_pts().first().unwrap();
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, None).unwrap();
+        stream.write_rtp(RtpWrite::new(pt, number.into(), (number * 960) as u32, now, payload.to_vec()));
     }
 
     fn apply(&mut self, changes: Option<(SdpOffer, SdpPendingOffer)>) -> String {
@@ -99,6 +116,8 @@ pub(crate) struct Rig {
     /// Listeners whose network is cut.
     pub(crate) cut: Vec<usize>,
     pub(crate) frame_number: u64,
+    /// What talkers said.
+    pub(crate) microphones: Vec<MicFrame>,
 }
 
 impl Rig {
@@ -110,20 +129,50 @@ impl Rig {
             announced: RELAY.parse().unwrap(),
             cut: Vec::new(),
             frame_number: 0,
+            microphones: Vec::new(),
         }
     }
 
     pub(crate) fn connect(&mut self, offer: &str) -> (Session, String) {
-        let connect =
-            Connect { source: desktop(), offer: offer.to_owned(), candidates: vec![self.announced] };
-        self.fanout.connect(connect, self.now).unwrap()
+        self.fanout.connect(self.request(Purpose::Listen, offer), self.now).unwrap()
+    }
+
+    pub(crate) fn request(&self, purpose: Purpose, offer: &str) -> Connect {
+        Connect { source: desktop(), purpose, offer: offer.to_owned(), candidates: vec![self.announced] }
     }
 
     /// A listener that hears the source `desktop`, connected.
     pub(crate) fn listen(&mut self, address: &str) -> (usize, Session) {
         let mut listener = Listener::new(address, self.now);
         let (session, answer) = self.connect(&listener.offer());
-        listener.accept(&answer);
+        self.join(listener, session, &answer)
+    }
+
+    /// A talker who speaks into `desktop`, connected, and listens by that session. `edit` may change its offer.
+    pub(crate) fn talk(
+        &mut self,
+        address: &str,
+        listener: Option<SessionId>,
+        edit: impl Fn(String) -> String,
+    ) -> (usize, Session) {
+        let mut talker = Listener::new(address, self.now);
+        let offer = edit(talker.offer_to(Direction::SendOnly));
+        let request = self.request(Purpose::Talk(listener), &offer);
+        let (session, answer) = self.fanout.connect(request, self.now).unwrap();
+        assert!(answer.contains("a=recvonly"), "{answer}");
+        self.join(talker, session, &answer)
+    }
+
+    /// Has a talker say some packets, 20 ms each.
+    pub(crate) fn speak(&mut self, index: usize, packets: &[&[u8]]) {
+        for (number, payload) in (0..).zip(packets) {
+            self.listeners[index].speak(number, payload, self.now);
+            self.pass(Duration::from_millis(20));
+        }
+    }
+
+    fn join(&mut self, mut listener: Listener, session: Session, answer: &str) -> (usize, Session) {
+        listener.accept(answer);
         self.listeners.push(listener);
         let index = self.listeners.len() - 1;
         for _ in 0..200 {
@@ -145,12 +194,17 @@ impl Rig {
                 samples: 480,
                 data: Arc::from(self.frame_number.to_be_bytes()),
             };
-            self.frame_number += 1;
-            let mut out = Vec::new();
-            self.fanout.handle_frame(&frame, self.now, &mut out);
-            self.deliver(out);
-            self.pass(Duration::from_millis(10));
+            self.send(frame);
         }
+    }
+
+    /// Sends one frame, and lets its time pass.
+    pub(crate) fn send(&mut self, frame: OpusFrame) {
+        self.frame_number += 1;
+        let mut out = Sent::default();
+        self.fanout.handle_frame(&frame, self.now, &mut out);
+        self.deliver(out.datagrams);
+        self.pass(Duration::from_millis(10));
     }
 
     /// Restarts the ICE of a listener by fragments, as WHEP does.
@@ -160,10 +214,10 @@ impl Rig {
         let changes = changes.apply();
         let offer = self.listeners[index].apply(changes);
         let remote = Credentials { ufrag: credentials.ufrag, password: credentials.pass };
-        let mut out = Vec::new();
+        let mut out = Sent::default();
         let restarted = self.fanout.restart(session.id, remote, self.now, &mut out).unwrap();
         let (session, fragment) = restarted?;
-        self.deliver(out);
+        self.deliver(out.datagrams);
         let answer = answer_from(&offer, &fragment);
         self.listeners[index].accept(&answer);
         Ok(session)
@@ -174,9 +228,9 @@ impl Rig {
         let end = self.now + time;
         while self.now < end {
             self.now = (self.now + Duration::from_millis(1)).min(end);
-            let mut out = Vec::new();
+            let mut out = Sent::default();
             self.fanout.handle_timeout(self.now, &mut out);
-            self.deliver(out);
+            self.deliver(out.datagrams);
             for index in 0..self.listeners.len() {
                 self.listeners[index].rtc.handle_input(Input::Timeout(self.now)).unwrap();
                 self.exchange(index);
@@ -185,10 +239,11 @@ impl Rig {
     }
 
     pub(crate) fn inject(&mut self, from: SocketAddr, bytes: &[u8]) -> Vec<Transmit> {
-        let mut out = Vec::new();
+        let mut out = Sent::default();
         let to = LocalAddr(RELAY.parse().unwrap());
         self.fanout.handle_datagram(&Incoming { from: PeerAddr(from), to, bytes }, self.now, &mut out);
-        out
+        self.microphones.append(&mut out.microphones);
+        out.datagrams
     }
 
     fn exchange(&mut self, index: usize) {

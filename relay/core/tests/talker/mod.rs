@@ -120,7 +120,7 @@ impl Microphone {
     pub fn frame(&mut self, data: Vec<u8>) -> MicFrame {
         let (sequence, time) = (self.sequence, self.time);
         self.sequence += 1;
-        MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data }
+        MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data: data.into() }
     }
 
     /// The next packet, of content that somebody else made, and when it is ready to be sent.

@@ -25,6 +25,10 @@ pub(crate) struct Draft {
     format: Option<Given<AudioFormat>>,
     bitrate_bps: Option<Given<u32>>,
     frame: Option<Given<FrameLength>>,
+    talk: Option<Given<bool>>,
+    pub(crate) talk_to: Option<Given<From>>,
+    monitor_talkers: Option<Given<bool>>,
+    room: Option<Given<bool>>,
 }
 
 /// Reads all of them.
@@ -39,6 +43,7 @@ pub(crate) fn read(tables: Vec<Table>, mistakes: &mut Mistakes) -> Vec<Draft> {
 pub(crate) fn compare(drafts: &[Draft], relay_ports: &[(u16, &Place)], demo: bool, mistakes: &mut Mistakes) {
     for (n, draft) in drafts.iter().enumerate() {
         draft.compare_with_relay(relay_ports, demo, mistakes);
+        draft.compare_with_itself(mistakes);
         let before = &drafts[..n];
         draft.compare_ids(before, mistakes);
         draft.compare_senders(before, mistakes);
@@ -55,6 +60,10 @@ impl Draft {
             format: table.text("format", "\"L16/48000/2\"", mistakes, format),
             bitrate_bps: table.whole("bitrate", "128", mistakes, bitrate),
             frame: table.whole("frame", "10", mistakes, frame),
+            talk: table.truth("talk", mistakes),
+            talk_to: table.text("talk_to", "\"172.17.0.2\"", mistakes, str::parse),
+            monitor_talkers: table.truth("monitor_talkers", mistakes),
+            room: table.truth("room", mistakes),
         };
         if !table.had("id") {
             mistakes.add(table.place(), "lacks an id; write one, such as id = \"desktop\"");
@@ -74,6 +83,10 @@ impl Draft {
             format: self.format.as_ref().map(|format| format.value),
             bitrate_bps: self.bitrate_bps.as_ref().map(|bitrate| bitrate.value),
             frame: self.frame.as_ref().map(|frame| frame.value),
+            talk: self.talk.as_ref().map(|talk| talk.value),
+            talk_to: self.talk_to.as_ref().map(|to| to.value.clone()),
+            monitor_talkers: is_on(self.monitor_talkers.as_ref()),
+            room: is_on(self.room.as_ref()),
         })
     }
 
@@ -96,6 +109,33 @@ impl Draft {
             let taken = taken.in_passing();
             mistakes
                 .add(place, format!("{port} is the relay's own ({taken}); choose another, or leave it out"));
+        }
+    }
+
+    /// Finds what contradicts itself.
+    fn compare_with_itself(&self, mistakes: &mut Mistakes) {
+        if is_on(self.room.as_ref()) {
+            let of_containers = [
+                self.from.as_ref().map(|given| &given.place),
+                self.port.as_ref().map(|given| &given.place),
+                self.format.as_ref().map(|given| &given.place),
+                self.talk_to.as_ref().map(|given| &given.place),
+                self.monitor_talkers.as_ref().map(|given| &given.place),
+            ];
+            for place in of_containers.into_iter().flatten() {
+                mistakes.add(place, "is of no use to a room, which has no container; leave it out");
+            }
+            if let Some(talk) = self.talk.as_ref().filter(|talk| !talk.value) {
+                mistakes.add(&talk.place, "would leave nothing of a room; leave it out");
+            }
+        } else if self.talk.as_ref().is_some_and(|talk| !talk.value) {
+            let of_talk = [
+                self.talk_to.as_ref().map(|given| &given.place),
+                self.monitor_talkers.as_ref().map(|given| &given.place),
+            ];
+            for place in of_talk.into_iter().flatten() {
+                mistakes.add(place, "is of no use where nobody may talk; leave it out, or write talk = true");
+            }
         }
     }
 
@@ -136,6 +176,10 @@ impl Draft {
             }
         }
     }
+}
+
+fn is_on(given: Option<&Given<bool>>) -> bool {
+    given.is_some_and(|given| given.value)
 }
 
 fn id(text: &str) -> Result<String, String> {

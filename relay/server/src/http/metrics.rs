@@ -34,6 +34,8 @@ pub(super) async fn show(extract::State(state): extract::State<State>) -> Result
         "Streams of events that are open.",
         &[("", state.events.subscribers() as u64)],
     );
+    let help = "What talkers said and was dropped, because talkback was behind.";
+    metric(&mut text, "soundport_talk_dropped_total", "counter", help, &[("", state.talkback.dropped())]);
     if let Some(sap) = &state.sap {
         render_sap(&mut text, sap);
     }
@@ -127,6 +129,7 @@ fn render_sap(text: &mut String, sap: &SapCounters) {
         ("{reason=\"too_large\"}", sap.too_large),
         ("{reason=\"unsupported\"}", sap.unsupported),
         ("{reason=\"no_audio\"}", sap.no_audio),
+        ("{reason=\"microphone\"}", sap.microphones),
         ("{reason=\"too_many\"}", sap.refused),
         ("{reason=\"unknown_goodbye\"}", sap.unmatched_goodbyes),
         ("{reason=\"stranger\"}", strangers),

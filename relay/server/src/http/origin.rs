@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_MATCH, LINK, LOCATION, RETRY_AFTER};
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use soundport_api::TALKER_HEADER;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::problem::Refusal;
@@ -36,7 +37,7 @@ impl Origins {
                 Method::OPTIONS,
             ])
             .allow_headers([CONTENT_TYPE, IF_MATCH, AUTHORIZATION])
-            .expose_headers([LOCATION, ETAG, LINK, RETRY_AFTER])
+            .expose_headers([LOCATION, ETAG, LINK, RETRY_AFTER, HeaderName::from_static(TALKER_HEADER)])
             .max_age(Duration::from_secs(3600))
     }
 

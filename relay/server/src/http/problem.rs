@@ -15,6 +15,8 @@ pub(crate) enum Refusal {
     UnknownSource(String),
     UnknownSession,
     NotLive(String),
+    TalkNotAllowed(String),
+    NoContainer(String),
     WrongContentType { expected: &'static str },
     BodyTooLarge,
     TooSlow,
@@ -39,6 +41,12 @@ impl Refusal {
             Self::UnknownSource(_) => (StatusCode::NOT_FOUND, "unknown-source", "There is no such source"),
             Self::UnknownSession => (StatusCode::NOT_FOUND, "unknown-session", "There is no such session"),
             Self::NotLive(_) => (StatusCode::CONFLICT, "not-live", "The source sends nothing yet"),
+            Self::TalkNotAllowed(_) => {
+                (StatusCode::FORBIDDEN, "talk-not-allowed", "Nobody may talk into the source")
+            }
+            Self::NoContainer(_) => {
+                (StatusCode::CONFLICT, "no-container", "Nobody knows where the container is")
+            }
             Self::WrongContentType { .. } => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "wrong-content-type",
@@ -71,6 +79,10 @@ impl Refusal {
             Self::UnknownSource(id) => format!("No source is called {id}; GET /api/sources lists those there are."),
             Self::UnknownSession => "It has ended, or never was; make a new one with POST.".into(),
             Self::NotLive(id) => format!("{id} is known, but no packet has come; start its sound, then try again."),
+            Self::TalkNotAllowed(id) => {
+                format!("To allow it, write talk = true in the [[source]] of {id}, or start the relay with --allow-talk.")
+            }
+            Self::NoContainer(id) => format!("{id} is known, but not its address; start its container, then try again."),
             Self::WrongContentType { expected } => format!("Send {expected}."),
             Self::BodyTooLarge => format!("Send at most {} bytes.", super::BODY_LIMIT_BYTES),
             Self::TooSlow => format!("Send the whole request within {} s.", super::REQUEST_TIMEOUT.as_secs()),
@@ -86,7 +98,8 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, name, title) = self.kind();
-        let retry_after = matches!(self, Self::NotLive(_) | Self::Busy(_)).then_some([(RETRY_AFTER, "2")]);
+        let retry_after = matches!(self, Self::NotLive(_) | Self::NoContainer(_) | Self::Busy(_))
+            .then_some([(RETRY_AFTER, "2")]);
         let problem = Problem {
             kind: format!("/problems/{name}"),
             title: title.to_owned(),

@@ -90,7 +90,7 @@ impl FromStr for From {
     fn from_str(text: &str) -> Result<Self, String> {
         let (host, port) = split(text)?;
         if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified() || ip.is_multicast()) {
-            return Err("is no container's address; write the one that it sends from".into());
+            return Err("is no container's address; write that of one machine".into());
         }
         let host = host
             .parse()

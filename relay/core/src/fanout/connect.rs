@@ -1,0 +1,65 @@
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use super::offer::{Credentials, OfferError};
+use crate::frame::SourceId;
+use crate::mic::TalkerId;
+use crate::session::SessionId;
+
+/// Talkers of one source: more voices than anybody could tell apart, and each costs a decoder.
+pub(super) const MAX_TALKERS: usize = 16;
+
+/// What somebody wants of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To hear it.
+    Listen,
+    /// To speak into it; and with which session of the same source this talker listens, if with any.
+    Talk(Option<SessionId>),
+}
+
+/// A listener's or talker's request to connect.
+#[derive(Debug, Clone)]
+pub struct Connect {
+    /// The source.
+    pub source: SourceId,
+    /// What is wanted of it.
+    pub purpose: Purpose,
+    /// The SDP offer (RFC 8866).
+    pub offer: String,
+    /// The relay's addresses as the other side can reach them, best first; given as host candidates.
+    pub candidates: Vec<SocketAddr>,
+}
+
+/// A session as the other side needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// What is listened to, or spoken into.
+    pub source: SourceId,
+    /// The talker's number; none for a listener.
+    pub talker: Option<TalkerId>,
+    /// Names the ICE session: changes with every ICE restart.
+    pub ice_tag: String,
+    /// The other side's ICE credentials.
+    pub remote: Credentials,
+}
+
+/// Why somebody was not connected.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConnectError {
+    /// The offer cannot be answered.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The relay serves as many sessions as it may.
+    #[error("the relay serves as many sessions as it may ({0})")]
+    Full(usize),
+    /// As many speak into the source as may.
+    #[error("as many speak into {0} as may at once ({MAX_TALKERS})")]
+    TalkersFull(SourceId),
+    /// Nobody listens by the session that the talker names as its own.
+    #[error("no session of that name listens to {0}")]
+    NotListening(SourceId),
+}

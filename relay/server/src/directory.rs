@@ -1,0 +1,169 @@
+//! The list of sources as everybody sees it: what ingest knows of containers, who may talk into them, and the rooms.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use soundport_api as api;
+use soundport_core::SourceId;
+use soundport_core::talkback::{Destination, TalkConfig, TalkState, TalkStatus};
+use tokio::sync::watch;
+
+use crate::configured::{Permission, Permissions};
+use crate::ingest::Known;
+use crate::network::host_addresses;
+use crate::talkback::{TalkNews, TalkbackHandle};
+
+/// What the list is made of.
+pub(crate) struct Inputs {
+    pub(crate) known: watch::Receiver<Arc<[Known]>>,
+    pub(crate) news: watch::Receiver<TalkNews>,
+    pub(crate) permissions: watch::Receiver<Arc<Permissions>>,
+    /// Where the echo hears.
+    pub(crate) echo: Option<SocketAddr>,
+}
+
+/// What becomes of them.
+pub(crate) struct Outputs {
+    pub(crate) sources: watch::Sender<Arc<[api::Source]>>,
+    /// The sources that can be talked into now: allowed, and somebody knows where they are.
+    pub(crate) talkable: watch::Sender<Arc<HashSet<String>>>,
+    pub(crate) talkback: TalkbackHandle,
+}
+
+/// Keeps the list for ever.
+pub(crate) async fn keep(mut inputs: Inputs, outputs: Outputs) {
+    let mut configs = Vec::new();
+    loop {
+        let is_known =
+            inputs.known.has_changed().unwrap_or(false) || inputs.permissions.has_changed().unwrap_or(false);
+        let known = inputs.known.borrow_and_update().clone();
+        let news = inputs.news.borrow_and_update().clone();
+        let permissions = inputs.permissions.borrow_and_update().clone();
+        if is_known {
+            let fresh = talk_configs(&known, &permissions, inputs.echo);
+            if replace(&mut configs, fresh) {
+                outputs.talkback.configure(configs.clone(), permissions.encode);
+            }
+        }
+        let reachable = configs.iter().filter(|config| config.room || config.destination.is_some());
+        let talkable: HashSet<String> = reachable.map(|config| config.source.to_string()).collect();
+        outputs.talkable.send_if_modified(|old| replace(old, Arc::new(talkable)));
+        outputs.sources.send_if_modified(|old| replace(old, list(&known, &news, &configs).into()));
+        let changed = tokio::select! {
+            changed = inputs.known.changed() => changed.map(|()| inputs.known.mark_changed()),
+            changed = inputs.news.changed() => changed,
+            changed = inputs.permissions.changed() => changed.map(|()| inputs.permissions.mark_changed()),
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns whether it is another.
+fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
+    let is_other = *old != new;
+    if is_other {
+        *old = new;
+    }
+    is_other
+}
+
+/// Which sources may be talked into, and where their containers are.
+fn talk_configs(known: &[Known], permissions: &Permissions, echo: Option<SocketAddr>) -> Vec<TalkConfig> {
+    let own = host_addresses();
+    let said: HashMap<&str, &Permission> =
+        permissions.entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
+    let containers = known.iter().filter_map(|known| {
+        let id = known.source.id.as_str();
+        let said = said.get(id).filter(|said| !said.room);
+        let echo = echo.filter(|_| id == "echo");
+        let is_allowed = echo.is_some()
+            || (id != "demo" || said.is_some())
+                && said.and_then(|said| said.talk).unwrap_or(permissions.allow_talk);
+        let learned = || Some(Destination { address: container(known.address?, &own), port: None });
+        let destination = match (echo, said.and_then(|said| said.to)) {
+            (Some(echo), _) => Some(Destination { address: echo.ip(), port: Some(echo.port()) }),
+            (None, Some(to)) => to,
+            (None, None) => learned(),
+        };
+        is_allowed.then(|| TalkConfig {
+            source: SourceId::new(id),
+            title: format!("{} microphone", known.source.title),
+            destination,
+            room: false,
+            monitor: said.is_some_and(|said| said.monitor),
+        })
+    });
+    let rooms = permissions.entries.iter().filter(|entry| entry.room).map(|entry| TalkConfig {
+        source: entry.id.clone(),
+        title: entry.title.clone(),
+        destination: None,
+        room: true,
+        monitor: false,
+    });
+    containers.chain(rooms).collect()
+}
+
+/// Where the container's announcements are heard. One that shares this host's network cannot hear them at an address
+/// of the relay, which has opened the port at all of them: it listens at 127.0.0.2.
+fn container(address: IpAddr, own: &[IpAddr]) -> IpAddr {
+    if address.is_loopback() || own.contains(&address) {
+        return Ipv4Addr::new(127, 0, 0, 2).into();
+    }
+    address
+}
+
+fn list(known: &[Known], news: &TalkNews, configs: &[TalkConfig]) -> Vec<api::Source> {
+    let talkable: HashMap<&str, &TalkConfig> =
+        configs.iter().map(|config| (config.source.as_str(), config)).collect();
+    let status = |id: &str| news.statuses.iter().find(|status| status.source.as_str() == id);
+    let is_room = |id: &str| talkable.get(id).is_some_and(|config| config.room);
+    let containers = known.iter().filter(|known| !is_room(&known.source.id)).map(|known| {
+        let id = known.source.id.as_str();
+        let talk = talkable.contains_key(id);
+        let talkback = talk.then(|| talkback(status(id)));
+        api::Source { talk, talkback, ..known.source.clone() }
+    });
+    let rooms = configs.iter().filter(|config| config.room).map(|config| {
+        let id = config.source.as_str();
+        room(config, status(id), news.listeners.get(&config.source).copied().unwrap_or_default())
+    });
+    containers.chain(rooms).collect()
+}
+
+fn room(config: &TalkConfig, status: Option<&TalkStatus>, listeners: u32) -> api::Source {
+    let is_live = status.is_some_and(|status| status.talkers.iter().any(|talker| talker.speaking));
+    api::Source {
+        id: config.source.to_string(),
+        title: config.title.clone(),
+        state: if is_live { api::SourceState::Live } else { api::SourceState::Idle },
+        format: None,
+        talk: true,
+        talkback: Some(talkback(status)),
+        room: true,
+        listeners,
+        trouble: None,
+    }
+}
+
+fn talkback(status: Option<&TalkStatus>) -> api::Talkback {
+    let Some(status) = status else {
+        return api::Talkback { state: api::TalkbackState::Closed, talkers: Vec::new(), trouble: None };
+    };
+    let talker = |talker: &soundport_core::talkback::TalkerStatus| api::Talker {
+        id: talker.id.0,
+        speaking: talker.speaking,
+    };
+    api::Talkback {
+        state: match status.state {
+            TalkState::Closed => api::TalkbackState::Closed,
+            TalkState::Opening => api::TalkbackState::Opening,
+            TalkState::Open => api::TalkbackState::Open,
+            TalkState::Refused => api::TalkbackState::Refused,
+        },
+        talkers: status.talkers.iter().map(talker).collect(),
+        trouble: status.trouble.clone(),
+    }
+}

@@ -1,0 +1,119 @@
+use soundport_api::Source;
+use wasm_bindgen::JsCast;
+use web_sys::{Event, HtmlSelectElement};
+use yew::{Callback, Html, MouseEvent, html};
+
+use super::icons;
+use super::meter::Meter;
+use super::toggle::Toggle;
+use crate::desk::{Act, LevelBoard, TalkView, View};
+use crate::rtc;
+use crate::state::Standing;
+use crate::words;
+
+/// *Talk*, how it stands in words, the microphone's level, and which microphone it is. The button's presses are heard by the desk.
+pub(super) fn talk(source: &Source, view: &View, levels: &LevelBoard, act: &Callback<Act>) -> Html {
+    let (talk, title) = (&view.talk, &source.title);
+    let standing = talk.talking.standing();
+    let choice = |action, face: &'static str, raw| Toggle {
+        action,
+        name: format!("{face}: {title}"),
+        face: face.into(),
+        pressed: talk.choice.raw == raw,
+        enabled: true,
+        act: Act::Raw(raw),
+    };
+    html! {
+        <section class="talk" aria-label={format!("Microphone: {title}")}>
+            { button(title, standing) }
+            { said(source, talk, standing) }
+            <Meter gauge={talk.gauge.clone()} levels={levels.clone()} />
+            <button
+                type="button"
+                class="button"
+                data-action="talk-end"
+                aria-label={format!("End: {title}")}
+                aria-disabled={(!talk.talking.is_on()).then_some("true")}
+                onclick={act.reform(|_: MouseEvent| Act::EndTalk)}
+            >
+                { "End" }
+            </button>
+            <div class="microphone">
+                { choice("talk-voice", "Voice", false).draw(act) }
+                { choice("talk-raw", "Raw", true).draw(act) }
+                { devices(title, talk, act) }
+            </div>
+        </section>
+    }
+}
+
+/// The numbers of others who are connected to talk, and of those of them who speak.
+pub(super) fn others(source: &Source, talk: &TalkView) -> (usize, usize) {
+    let talkers = source.talkback.as_ref().map(|talkback| &talkback.talkers[..]).unwrap_or_default();
+    let others = || talkers.iter().filter(|talker| Some(talker.id) != talk.number);
+    (others().count(), others().filter(|talker| talker.speaking).count())
+}
+
+fn button(title: &str, standing: Standing) -> Html {
+    let (face, does) = match standing {
+        Standing::Live => ("Live", "mute"),
+        _ => ("Talk", "talk"),
+    };
+    let waits = matches!(standing, Standing::Asking | Standing::Connecting | Standing::Opening);
+    html! {
+        <button
+            type="button"
+            class="button main"
+            data-action="talk"
+            aria-label={format!("{face}: {title}, press to {does}")}
+            disabled={!rtc::has_microphones()}
+        >
+            { if waits { icons::under_way() } else { icons::microphone() } }<span>{ face }</span>
+        </button>
+    }
+}
+
+/// How it stands, what stands in the way, and who else is there.
+fn said(source: &Source, talk: &TalkView, standing: Standing) -> Html {
+    let notice = words::talk_notice(&talk.talking, source, rtc::has_microphones());
+    let (here, speaking) = others(source, talk);
+    let name = notice.as_ref().map(|notice| notice.name);
+    let note = match notice {
+        Some(notice) => notice.words,
+        None => words::talk_hint(&talk.talking, source).into(),
+    };
+    html! {
+        <div class="said">
+            <p class="others" data-talkers={here.to_string()}>{ words::others(here, speaking) }</p>
+            <p role="status" data-talk-notice={name}>
+                <b>{ words::standing(standing) }</b>{ ". " }{ note }
+            </p>
+            if let Some(millis) = talk.round_trip_millis {
+                <p data-round-trip-ms={(millis.round() as i64).to_string()}>
+                    { format!("You hear yourself after {}.", words::millis(millis)) }
+                </p>
+            }
+        </div>
+    }
+}
+
+/// The microphones by name, as far as the browser tells them. One that was chosen before has its place already.
+fn devices(title: &str, talk: &TalkView, act: &Callback<Act>) -> Html {
+    let chosen = talk.choice.device.as_ref();
+    let unlisted = chosen.filter(|chosen| !talk.devices.contains(chosen));
+    let onchange = act.reform(|event: Event| {
+        let select = event.target().and_then(|target| target.dyn_into::<HtmlSelectElement>().ok());
+        Act::Device(select.and_then(|select| select.value().parse().ok()))
+    });
+    html! {
+        <select data-action="talk-device" aria-label={format!("Microphone for {title}")} {onchange}>
+            <option value="" selected={chosen.is_none()}>{ "Default microphone" }</option>
+            for (place, device) in talk.devices.iter().enumerate() {
+                <option value={place.to_string()} selected={chosen == Some(device)}>{ &device.label }</option>
+            }
+            if let Some(device) = unlisted {
+                <option value="unlisted" selected={true}>{ &device.label }</option>
+            }
+        </select>
+    }
+}

@@ -1,0 +1,56 @@
+//! What the desk brings to what is not its own: the tab's title, the system's keys, and the relay's levels.
+
+use gloo_timers::callback::Timeout;
+
+use super::Desk;
+use crate::words;
+
+/// Levels are asked for so many sources at most: addresses have an end.
+const MOST_LEVELS: usize = 64;
+
+/// How long what is wanted must stay the same before it is asked for: cards come and go several at a time.
+const SETTLED_AFTER_MILLIS: u32 = 300;
+
+impl Desk {
+    /// Names what plays, and who is heard, in the tab's title, and to the system.
+    pub(super) fn name(&self) {
+        let heard = self.mix.borrow().heard();
+        let route = self.route();
+        let roster = self.roster.borrow();
+        let title_of =
+            |id: &str| roster.sources.iter().find(|source| source.id == id).map(|source| &*source.title);
+        let page = route.as_deref().map(|id| title_of(id).unwrap_or(id));
+        let talkers = self.talkers();
+        let live = talkers.iter().find(|talker| talker.is_live()).and_then(|talker| title_of(&talker.id));
+        let title = words::tab_title(live, &heard, page);
+        if self.title.replace(title.clone()) != title {
+            if let Some(document) = web_sys::window().and_then(|window| window.document()) {
+                document.set_title(&title);
+            }
+            if let Some(keys) = &*self.keys.borrow() {
+                keys.show(&words::playing(&heard));
+            }
+        }
+    }
+
+    /// Asks for the levels of what is shown and not listened to, which its own meter knows.
+    pub(super) fn want(&self) {
+        let (roster, mix) = (self.roster.borrow(), self.mix.borrow());
+        let unheard = roster.sources.iter().filter(|source| self.shows(source) && !mix.is_on(&source.id));
+        let mut wanted = String::new();
+        for source in unheard.take(MOST_LEVELS) {
+            if !wanted.is_empty() {
+                wanted.push(',');
+            }
+            wanted.push_str(&String::from(js_sys::encode_uri_component(&source.id)));
+        }
+        if self.wanted.replace(wanted.clone()) != wanted {
+            let settled = self.callback(|desk, wanted| {
+                if let Some(following) = &*desk.following.borrow() {
+                    following.want(wanted);
+                }
+            });
+            self.settling.set(Some(Timeout::new(SETTLED_AFTER_MILLIS, move || settled.emit(wanted))));
+        }
+    }
+}

@@ -1,0 +1,263 @@
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use gloo_timers::callback::Interval;
+use soundport_api::{Source, SourceState};
+use wasm_bindgen_futures::spawn_local;
+use yew::{AttrValue, Callback, Reducible};
+
+use super::Desk;
+use super::held::Held;
+use super::player::OpenGauge;
+use crate::rtc::{Microphone, Output, TalkSession, TalkTies};
+use crate::state::{Attempt, Event, Failure, RoundTrip, Sample, TalkEvent, Talking};
+use crate::store::{Choice, Device};
+
+/// The source that says back what it hears.
+const ECHO: &str = "echo";
+
+/// How often both ways are listened to, to tell how long the echo takes.
+const SAMPLE_EVERY_MILLIS: u32 = 8;
+
+/// One source's talking: does what [`Talking`] says should be done.
+pub(super) struct Talker {
+    pub(super) id: AttrValue,
+    desk: Weak<Desk>,
+    state: RefCell<Rc<Talking>>,
+    microphone: RefCell<Option<Rc<Microphone>>>,
+    held: RefCell<Option<Held<TalkSession>>>,
+    /// By which number the relay tells of this talker.
+    number: Cell<Option<u32>>,
+    /// The listening session that was named to the relay, so that it does not hear this talker.
+    with: RefCell<Option<String>>,
+    doubted: Rc<Cell<bool>>,
+    /// What the relay said last of the source.
+    said: Cell<Option<SourceState>>,
+    instance: RefCell<Option<String>>,
+    measuring: RefCell<Option<Interval>>,
+    round_trip: RefCell<RoundTrip>,
+}
+
+/// What a card shows of its source's talking.
+#[derive(Clone, PartialEq, Default)]
+pub struct TalkView {
+    /// Where it stands.
+    pub talking: Rc<Talking>,
+    /// By which number the relay tells of this talker.
+    pub number: Option<u32>,
+    /// What measures the microphone's level, while there is one.
+    pub gauge: Option<OpenGauge>,
+    /// Which microphone is used, or is to be.
+    pub choice: Choice,
+    /// The microphones that can be chosen.
+    pub devices: Rc<[Device]>,
+    /// How long an echo took to come back, in milliseconds.
+    pub round_trip_millis: Option<f64>,
+}
+
+impl Talker {
+    pub(super) fn new(id: &str, desk: Weak<Desk>) -> Rc<Self> {
+        Rc::new(Self {
+            id: id.to_owned().into(),
+            desk,
+            state: RefCell::default(),
+            microphone: RefCell::default(),
+            held: RefCell::default(),
+            number: Cell::default(),
+            with: RefCell::default(),
+            doubted: Rc::default(),
+            said: Cell::default(),
+            instance: RefCell::default(),
+            measuring: RefCell::default(),
+            round_trip: RefCell::default(),
+        })
+    }
+
+    /// What its card shows, but for what depends on the page's microphone.
+    pub(super) fn view(&self) -> TalkView {
+        let microphone = self.microphone.borrow();
+        TalkView {
+            talking: Rc::clone(&self.state.borrow()),
+            number: self.number.get(),
+            gauge: microphone.as_ref().map(|microphone| OpenGauge(Rc::clone(microphone.gauge()))),
+            round_trip_millis: self.round_trip.borrow().last_millis(),
+            ..TalkView::default()
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.state.borrow().is_on()
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.state.borrow().is_connected()
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.state.borrow().is_live()
+    }
+
+    pub(super) fn microphone(&self) -> Option<Rc<Microphone>> {
+        self.microphone.borrow().clone()
+    }
+
+    /// Takes what the relay says of the source, none while it does not answer, and which run of the relay says so; and the session by which
+    /// this page listens to it.
+    pub(super) fn meet(
+        self: &Rc<Self>,
+        said: Option<&Source>,
+        instance: Option<&String>,
+        heard: Option<String>,
+    ) {
+        let way = said.map(|source| source.talkback.as_ref().map(|talkback| talkback.state));
+        if self.instance.borrow().as_ref() != instance || (way.is_none() && self.is_connected()) {
+            self.instance.replace(instance.cloned());
+            self.doubted.set(true);
+        }
+        self.tell(TalkEvent::Way(way.flatten()));
+        let state = said.map(|source| source.state);
+        if self.said.replace(state) != state && state.is_some() {
+            self.tell(TalkEvent::Line(Event::RelayAnswers));
+        }
+        if heard.is_some() && self.held.borrow().is_some() && *self.with.borrow() != heard {
+            self.tell(TalkEvent::Line(Event::Forgotten(0.0)));
+        }
+    }
+
+    /// Talks into another microphone, or into the same that hears otherwise.
+    pub(super) fn hear(self: &Rc<Self>, microphone: Rc<Microphone>) {
+        let before = self.microphone.replace(Some(Rc::clone(&microphone)));
+        let was_raw = before.is_some_and(|before| before.choice().raw);
+        if was_raw != microphone.choice().raw {
+            // Whether it is stereo is agreed on when a session begins.
+            return self.tell(TalkEvent::Line(Event::Forgotten(0.0)));
+        }
+        if let Some(held) = &*self.held.borrow() {
+            held.with(|session| session.hear(&microphone));
+        }
+        self.follow();
+    }
+
+    /// Takes an event, and does what follows from it.
+    pub(super) fn tell(self: &Rc<Self>, event: TalkEvent) {
+        let before = Rc::clone(&self.state.borrow());
+        let after = Rc::clone(&before).reduce(event);
+        if Rc::ptr_eq(&before, &after) {
+            return;
+        }
+        self.state.replace(Rc::clone(&after));
+        if after.asks() && !before.asks() {
+            self.ask();
+        }
+        if after.attempt() != before.attempt() {
+            self.held.take();
+            self.number.take();
+            let held = after.attempt().and_then(|attempt| self.hold(attempt));
+            // It may have failed already.
+            if self.state.borrow().attempt() == after.attempt() {
+                self.held.replace(held);
+            }
+        }
+        if !self.is_on() {
+            self.microphone.take();
+            self.round_trip.take();
+        }
+        self.follow();
+        self.changed();
+    }
+
+    fn follow(&self) {
+        if let Some(held) = &*self.held.borrow() {
+            let live = self.is_live();
+            held.with(|session| session.set_live(live));
+        }
+    }
+
+    fn changed(&self) {
+        if let Some(desk) = self.desk.upgrade() {
+            desk.changed();
+        }
+    }
+
+    fn ask(self: &Rc<Self>) {
+        let Some(desk) = self.desk.upgrade() else { return };
+        let own = Rc::clone(self);
+        spawn_local(async move {
+            let given = desk.booth().microphone().await;
+            // Whoever has left meanwhile wants none.
+            if !own.state.borrow().asks() {
+                return;
+            }
+            match given {
+                Ok(microphone) => {
+                    own.microphone.replace(Some(microphone));
+                    own.tell(TalkEvent::Granted);
+                }
+                Err(trouble) => own.tell(TalkEvent::Stopped(trouble)),
+            }
+        });
+    }
+
+    fn hold(self: &Rc<Self>, attempt: Attempt) -> Option<Held<TalkSession>> {
+        let own = Rc::downgrade(self);
+        Some(Held::begin(attempt, move || own.upgrade()?.open()))
+    }
+
+    fn open(self: &Rc<Self>) -> Option<TalkSession> {
+        self.tell(TalkEvent::Line(Event::Begun));
+        let microphone = self.microphone()?;
+        let (hears, knows) = (Rc::downgrade(self), Rc::downgrade(self));
+        let ties = TalkTies {
+            on_event: Callback::from(move |event| {
+                if let Some(own) = hears.upgrade() {
+                    own.tell(TalkEvent::Line(event));
+                }
+            }),
+            on_talker: Callback::from(move |number| {
+                if let Some(own) = knows.upgrade() {
+                    own.number.set(number);
+                    own.changed();
+                }
+            }),
+            doubted: Rc::clone(&self.doubted),
+        };
+        let desk = self.desk.upgrade()?;
+        let with = desk.player(&self.id).session();
+        let query = with.as_ref().map(|with| format!("?with={with}")).unwrap_or_default();
+        self.with.replace(with);
+        let opened = match desk.base().join(&format!("whip/{}{query}", self.id)) {
+            Some(endpoint) => TalkSession::open(endpoint, &microphone, ties),
+            None => Err(Failure::NoRelay),
+        };
+        opened.map_err(|failure| self.tell(TalkEvent::Line(Event::Failed(failure)))).ok()
+    }
+
+    /// Measures how long an echo takes, while it is listened to through this.
+    pub(super) fn measure(self: &Rc<Self>, output: Option<Rc<Output>>) {
+        let measures = self.id == ECHO && self.is_connected() && output.is_some();
+        if measures == self.measuring.borrow().is_some() {
+            return;
+        }
+        let own = Rc::downgrade(self);
+        let sampling = output.filter(|_| measures).map(|output| {
+            Interval::new(SAMPLE_EVERY_MILLIS, move || {
+                if let Some(own) = own.upgrade() {
+                    own.sample(&output);
+                }
+            })
+        });
+        self.measuring.replace(sampling);
+    }
+
+    fn sample(&self, output: &Output) {
+        let Some(microphone) = self.microphone() else { return };
+        let sample = Sample {
+            now_millis: js_sys::Date::now(),
+            said: if self.is_live() { microphone.gauge().peak_now() } else { 0.0 },
+            heard: output.gauge().peak_now(),
+        };
+        if self.round_trip.borrow_mut().take(sample) {
+            self.changed();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The microphone, and which there are.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gloo_events::EventListener;
+use js_sys::{Array, JSON, Object, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{EventTarget, MediaStream, MediaStreamAudioSourceNode, MediaStreamTrack};
+use yew::Callback;
+
+use super::context::{Awake, Speaking};
+use super::gauge::Gauge;
+use crate::js::{MediaDevices, NavigatorWithMicrophones};
+use crate::relay::json::Fields;
+use crate::state::Trouble;
+use crate::store::{Choice, Device};
+
+/// A microphone in use: the browser shows that it is. Let go when dropped.
+pub struct Microphone {
+    choice: Choice,
+    track: MediaStreamTrack,
+    gauge: Rc<Gauge>,
+    source: MediaStreamAudioSourceNode,
+    _awake: Awake,
+    _speaking: Speaking,
+    _ended: EventListener,
+}
+
+impl Microphone {
+    /// Asks the browser for a microphone; where the chosen device is gone, for any. `on_end` is told when it goes away by itself, and why.
+    ///
+    /// # Errors
+    /// When there is none, or the person or the system says no.
+    pub async fn open(mut choice: Choice, on_end: Callback<Trouble>) -> Result<Self, Trouble> {
+        let devices = media_devices().ok_or(Trouble::Insecure)?;
+        let speaking = Speaking::begin();
+        let mut asked = ask(&devices, &choice).await;
+        if asked.as_ref().is_err_and(|error| name(error) == "OverconstrainedError") && choice.device.is_some()
+        {
+            choice.device = None;
+            asked = ask(&devices, &choice).await;
+        }
+        let stream = asked.map_err(|error| trouble(&name(&error)))?;
+        Self::with(choice, &stream, speaking, on_end).map_err(|_| Trouble::Unknown)
+    }
+
+    fn with(
+        choice: Choice,
+        stream: &MediaStream,
+        speaking: Speaking,
+        on_end: Callback<Trouble>,
+    ) -> Result<Self, JsValue> {
+        let track: MediaStreamTrack = stream.get_audio_tracks().get(0).dyn_into()?;
+        let awake = Awake::begin()?;
+        let source = awake.context().create_media_stream_source(stream)?;
+        let gauge = Rc::new(Gauge::of(&source, awake.context())?);
+        let ended = EventListener::new(&track, "ended", move |_| {
+            let on_end = on_end.clone();
+            spawn_local(async move {
+                let trouble = if is_allowed().await { Trouble::Unplugged } else { Trouble::Revoked };
+                on_end.emit(trouble);
+            });
+        });
+        Ok(Self { choice, track, gauge, source, _awake: awake, _speaking: speaking, _ended: ended })
+    }
+
+    /// Which it is, and how it hears: what was chosen, unless that device was gone.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// What measures its level.
+    pub fn gauge(&self) -> &Rc<Gauge> {
+        &self.gauge
+    }
+
+    /// Whether its device is among these, as far as the browser says.
+    pub fn is_among(&self, devices: &[Device]) -> bool {
+        let id = Fields::of(self.track.get_settings().into()).text("deviceId").unwrap_or_default();
+        id.is_empty() || devices.is_empty() || devices.iter().any(|device| device.id == id)
+    }
+
+    pub(super) fn track(&self) -> &MediaStreamTrack {
+        &self.track
+    }
+}
+
+impl Drop for Microphone {
+    fn drop(&mut self) {
+        self.track.stop();
+        // Disconnecting what is connected cannot fail.
+        let _ = self.source.disconnect();
+    }
+}
+
+/// Follows which microphones there are, and whether the page may use them, until dropped.
+pub struct Devices {
+    _plugged: Option<EventListener>,
+    _permitted: Rc<RefCell<Option<EventListener>>>,
+}
+
+impl Devices {
+    /// Tells `on_change` of the microphones there are, and `on_permission` when the permission is given or taken back.
+    pub fn watch(on_change: Callback<Vec<Device>>, on_permission: Callback<bool>) -> Self {
+        let listed = {
+            let on_change = on_change.clone();
+            move || {
+                let on_change = on_change.clone();
+                spawn_local(async move { on_change.emit(list().await) });
+            }
+        };
+        listed();
+        let plugged =
+            media_devices().map(|devices| EventListener::new(&devices, "devicechange", move |_| listed()));
+        let permitted = Rc::new(RefCell::new(None));
+        let slot = Rc::clone(&permitted);
+        spawn_local(async move {
+            let Some(status) = permission().await else { return };
+            let target: EventTarget = status.clone().unchecked_into();
+            let listener =
+                EventListener::new(&target, "change", move |_| on_permission.emit(is_granted(&status)));
+            slot.replace(Some(listener));
+        });
+        Self { _plugged: plugged, _permitted: permitted }
+    }
+}
+
+async fn ask(devices: &MediaDevices, choice: &Choice) -> Result<MediaStream, JsValue> {
+    let (processed, channels) = if choice.raw { (false, 2) } else { (true, 1) };
+    let audio = JSON::parse(&format!(
+        r#"{{"echoCancellation":{processed},"noiseSuppression":{processed},"autoGainControl":{processed},"channelCount":{channels}}}"#
+    ))?;
+    if let Some(device) = &choice.device {
+        let exactly = Object::new();
+        Reflect::set(&exactly, &"exact".into(), &device.id.as_str().into())?;
+        Reflect::set(&audio, &"deviceId".into(), &exactly)?;
+    }
+    let constraints = Object::new();
+    Reflect::set(&constraints, &"audio".into(), &audio)?;
+    JsFuture::from(devices.get_user_media(&constraints)?).await?.dyn_into()
+}
+
+/// The microphones there are. Before the permission is given the browser names none.
+async fn list() -> Vec<Device> {
+    let Some(devices) = media_devices() else { return vec![] };
+    let Ok(found) = JsFuture::from(devices.enumerate_devices()).await else { return vec![] };
+    let device = |device| {
+        let device = Fields::of(device);
+        let id = device.text("deviceId").filter(|id| !id.is_empty())?;
+        let is_microphone = device.text("kind").is_some_and(|kind| kind == "audioinput");
+        is_microphone
+            .then(|| Device { id: id.into(), label: device.text("label").unwrap_or_default().into() })
+    };
+    Array::from(&found).iter().filter_map(device).collect()
+}
+
+/// What the browser knows of the permission; none where it does not say.
+async fn permission() -> Option<JsValue> {
+    let microphone = JSON::parse(r#"{"name":"microphone"}"#).ok()?;
+    let asked = navigator()?.permissions()?.query(&microphone).ok()?;
+    JsFuture::from(asked).await.ok()
+}
+
+async fn is_allowed() -> bool {
+    permission().await.is_none_or(|status| is_granted(&status))
+}
+
+fn is_granted(status: &JsValue) -> bool {
+    Fields::of(status.clone()).text("state").is_some_and(|state| state == "granted")
+}
+
+/// Whether the browser gives this page microphones at all.
+pub fn has_microphones() -> bool {
+    media_devices().is_some()
+}
+
+fn media_devices() -> Option<MediaDevices> {
+    navigator()?.media_devices()
+}
+
+fn navigator() -> Option<NavigatorWithMicrophones> {
+    Some(web_sys::window()?.navigator().unchecked_into())
+}
+
+fn name(error: &JsValue) -> String {
+    Fields::of(error.clone()).text("name").unwrap_or_default()
+}
+
+fn trouble(name: &str) -> Trouble {
+    match name {
+        "NotAllowedError" | "SecurityError" => Trouble::Denied,
+        "NotFoundError" | "OverconstrainedError" => Trouble::NoDevice,
+        "NotReadableError" | "AbortError" => Trouble::InUse,
+        _ => Trouble::Unknown,
+    }
+}
