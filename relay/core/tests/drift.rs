@@ -38,7 +38,7 @@ fn an_hour(ppm: f64) {
     listen(&mut relay);
     // The packets of a tone are all alike by now.
     let second: Vec<Vec<u8>> =
-        microphone.speak(seconds(1)).into_iter().map(|(_, frame)| frame.data).collect();
+        microphone.speak(seconds(1)).into_iter().map(|(_, frame)| frame.data.to_vec()).collect();
     microphone.rewind(seconds(1));
     for data in second.iter().cycle().take(50 * 3600) {
         relay.hear(vec![microphone.send(data.clone())]);
