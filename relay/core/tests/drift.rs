@@ -3,6 +3,8 @@
 mod common;
 mod talker;
 
+use std::sync::Arc;
+
 use opus::{Application, Channels};
 use talker::{Microphone, Relay, Tone, seconds, tone};
 
@@ -37,7 +39,7 @@ fn an_hour(ppm: f64) {
     relay.hear(microphone.speak(seconds(2)));
     listen(&mut relay);
     // The packets of a tone are all alike by now.
-    let second: Vec<Vec<u8>> =
+    let second: Vec<Arc<[u8]>> =
         microphone.speak(seconds(1)).into_iter().map(|(_, frame)| frame.data).collect();
     microphone.rewind(seconds(1));
     for data in second.iter().cycle().take(50 * 3600) {
