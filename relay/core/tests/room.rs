@@ -113,7 +113,8 @@ fn who_listens_and_then_talks_hears_no_seam() {
     rig.present = vec![0];
     rig.others_listen = true;
     rig.ticks(100, &[0]);
-    let heard = rig.heard(|frame| frame.to == Recipients::All || frame.to == Recipients::Session(session(1)));
+    let heard =
+        rig.heard(|frame| frame.to == Recipients::Others || frame.to == Recipients::Session(session(1)));
     assert_eq!(heard.len(), 300 * TICK);
     let worst = heard[4_800..].chunks(480).map(|chunk| ear::fit(chunk, 0, &[400.0]).1).fold(0.0, f64::max);
     assert!(worst < 0.004 * LEVEL, "a seam: {worst}");
@@ -205,7 +206,7 @@ impl Rig {
     }
 
     fn heard_by_others(&self) -> Vec<Sample> {
-        self.heard(|frame| frame.to == Recipients::All)
+        self.heard(|frame| frame.to == Recipients::Others)
     }
 
     /// How many different packets there are.

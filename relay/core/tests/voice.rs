@@ -131,12 +131,25 @@ fn order_is_restored() {
 fn duplicates_are_not_heard() {
     let once = Microphone::new(tone(700.0)).speak(seconds(3));
     let mut twice = once.clone();
-    twice.extend(once.iter().map(|(at, frame)| (*at + ms(1), frame.clone())));
+    for late in [ms(1), ms(90)] {
+        twice.extend(once.iter().map(|(at, frame)| (*at + late, frame.clone())));
+    }
     let (mut one, mut two) = (Relay::new(), Relay::new());
     one.hear(once);
     two.hear(twice);
-    assert_eq!(two.voice.counters().duplicates, 150);
+    assert_eq!((two.voice.counters().duplicates, two.voice.counters().late), (300, 0));
     assert_eq!(one.heard[..], two.heard[..one.heard.len()]);
+}
+
+#[test]
+fn who_vanishes_fades_out() {
+    let mut relay = Relay::new();
+    relay.hear(Microphone::new(tone(700.0)).speak(ms(2_000)));
+    relay.play_until(seconds(3));
+    assert!(step(&relay.heard[48_000..]) < 1.02, "a click");
+    let silent = relay.sounded.iter().rev().take_while(|sounds| !**sounds).count();
+    assert!((80..95).contains(&silent), "{silent} silent ticks of the last 100");
+    assert_eq!(relay.voice.counters().concealed, 0, "a pause is no loss");
 }
 
 #[test]
@@ -292,7 +305,9 @@ fn ticks_that_come_late_or_several_at_once_change_nothing() {
         _ => ms((dice.roll() * 5.0) as u64),
     });
     relay.hear(packets);
-    assert!(step(&relay.heard[2 * 48_000..]) < 1.02, "a click");
+    let sound = &relay.heard[2 * 48_000..19 * 48_000];
+    assert!(step(sound) < 1.02, "a click");
+    assert!(ear::fit(sound, 0, &[700.0]).1 < 0.02 * LEVEL, "the pitch wavers");
     assert_eq!(relay.voice.counters().concealed, 0);
 }
 

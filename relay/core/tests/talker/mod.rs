@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opus::{Application, Bitrate, Channels, Encoder};
@@ -89,7 +90,7 @@ impl Microphone {
             sound.extend(self.balance[..self.channels].iter().map(|gain| (gain * level) as f32));
         }
         let data = self.encoder.encode_vec_float(&sound, 8_000).unwrap();
-        let frame = self.frame(data);
+        let frame = self.frame(data.into());
         self.time += self.samples as u64;
         (self.spoken_at(self.time), frame)
     }
@@ -117,14 +118,14 @@ impl Microphone {
     }
 
     /// The next packet, with content that somebody else made.
-    pub fn frame(&mut self, data: Vec<u8>) -> MicFrame {
+    pub fn frame(&mut self, data: Arc<[u8]>) -> MicFrame {
         let (sequence, time) = (self.sequence, self.time);
         self.sequence += 1;
-        MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data: data.into() }
+        MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data }
     }
 
     /// The next packet, of content that somebody else made, and when it is ready to be sent.
-    pub fn send(&mut self, data: Vec<u8>) -> (Duration, MicFrame) {
+    pub fn send(&mut self, data: Arc<[u8]>) -> (Duration, MicFrame) {
         let frame = self.frame(data);
         self.time += self.samples as u64;
         (self.spoken_at(self.time), frame)
