@@ -22,9 +22,8 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
 /// How long a refusal takes to come back: much longer than from a container on this host, or in the next room.
 const REFUSAL_TAKES: Duration = Duration::from_millis(60);
 
-/// How often a container that takes nothing is tried again. Two datagrams each time: Linux answers no more than one a
-/// second, after the first six.
-const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// How often a container that takes nothing is tried again. Two datagrams each time: it refuses no more than one a second.
+const RETRY_EVERY: Duration = Duration::from_millis(2_300);
 
 /// How long a container may take until it is said that it takes nothing.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -32,7 +31,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long a receiver takes to open its port once it is told.
 const OPENING_TAKES: Duration = Duration::from_millis(20);
 
-/// Probes before the retries: as many refusals as Linux sends in a row, less one for the announcement.
+/// Probes before the retries.
 const EAGER_PROBES: u32 = 4;
 
 /// Where a container's microphone goes.
@@ -77,6 +76,7 @@ pub(crate) struct Way {
     probed: Option<Instant>,
     /// What was refused since the way was open last: of the announcements, and of the sound.
     refused: [Option<Refusal>; 2],
+    answers: Answers,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
@@ -92,6 +92,7 @@ impl Way {
             probe_due: now + OPENING_TAKES,
             probed: None,
             refused: [None; 2],
+            answers: Answers::new(now),
             ssrc: rng.random(),
             sequence: rng.random(),
             timestamp: rng.random(),
@@ -162,6 +163,7 @@ impl Way {
             self.state = State::Opening { since: now, probes: 0 };
             self.announcement_due = now;
             self.probe_due = now + OPENING_TAKES;
+            self.answers.spend(REFUSED_AT_ONCE, now);
         }
         self.refused[1] = Some(refusal);
         self.probed = None;
@@ -182,7 +184,9 @@ impl Way {
             self.invitation = invite(self.to, &self.invitation.title, rng);
         }
         self.announce_if_due(RETRY_EVERY, source, now, out);
-        if self.probed.is_none() && now >= self.probe_due {
+        // A probe that the container would not refuse aloud proves nothing.
+        if self.probed.is_none() && now >= self.probe_due && self.answers.are_left(now) {
+            self.answers.spend(1.0, now);
             out.push(self.packet(source, &[SILENCE; PACKET]));
             self.probed = Some(now);
             self.state = State::Opening { since, probes: probes.saturating_add(1) };
@@ -200,11 +204,13 @@ impl Way {
         now: Instant,
         out: &mut Vec<TalkPacket>,
     ) {
-        if self.to.port.is_none() && now >= self.announcement_due {
-            out.push(self.announcement(source, false));
+        if now < self.announcement_due {
+            return;
         }
-        if now >= self.announcement_due {
-            self.announcement_due = now + again_after;
+        self.announcement_due = now + again_after;
+        if self.to.port.is_none() {
+            self.answers.spend(1.0, now);
+            out.push(self.announcement(source, false));
         }
     }
 
@@ -234,6 +240,41 @@ impl Way {
         self.timestamp = self.timestamp.wrapping_add(PACKET as u32);
         let to = SocketAddr::new(self.to.address, self.invitation.port);
         TalkPacket { source: source.clone(), leg: Leg::Sound, to, bytes }
+    }
+}
+
+/// How many refusals the container can send: Linux sends six at once to anybody, and then one a second
+/// (`icmp_ratelimit`). The rest of what it refuses it drops in silence.
+#[derive(Debug)]
+struct Answers {
+    left: f32,
+    at: Instant,
+}
+
+/// The most that are left.
+const MOST_ANSWERS: f32 = 6.0;
+
+/// How many more come in a second: a little less than Linux allows.
+const ANSWERS_PER_SECOND: f32 = 0.95;
+
+/// Packets of an open way that were refused before the first refusal was heard of: one tick's, and one more.
+const REFUSED_AT_ONCE: f32 = 3.0;
+
+impl Answers {
+    fn new(now: Instant) -> Self {
+        Self { left: MOST_ANSWERS, at: now }
+    }
+
+    fn are_left(&mut self, now: Instant) -> bool {
+        self.spend(0.0, now);
+        self.left >= 1.0
+    }
+
+    /// So many datagrams may have been refused.
+    fn spend(&mut self, datagrams: f32, now: Instant) {
+        let more = now.saturating_duration_since(self.at).as_secs_f32() * ANSWERS_PER_SECOND;
+        self.left = ((self.left + more).min(MOST_ANSWERS) - datagrams).max(0.0);
+        self.at = now;
     }
 }
 
