@@ -8,6 +8,7 @@
 //! The relay's clock paces it: every 10 ms each [`Path`] that somebody is connected to takes as much of every voice, and
 //! sends it on. Where nobody is connected nothing exists, and nobody wakes.
 
+mod answers;
 mod invitation;
 mod limiter;
 mod mix;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::answers::Answers;
 use super::invitation::{Invitation, PAYLOAD_TYPE, SAP_PORT};
 use super::{Leg, TICK, TalkPacket};
 use crate::frame::SourceId;
@@ -33,6 +34,9 @@ const OPENING_TAKES: Duration = Duration::from_millis(20);
 
 /// Probes before the retries.
 const EAGER_PROBES: u32 = 4;
+
+/// Packets of an open way that were refused before the first refusal was heard of: one tick's, and one more.
+const REFUSED_AT_ONCE: f32 = 3.0;
 
 /// Where a container's microphone goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,41 +244,6 @@ impl Way {
         self.timestamp = self.timestamp.wrapping_add(PACKET as u32);
         let to = SocketAddr::new(self.to.address, self.invitation.port);
         TalkPacket { source: source.clone(), leg: Leg::Sound, to, bytes }
-    }
-}
-
-/// How many refusals the container can send: Linux sends six at once to anybody, and then one a second
-/// (`icmp_ratelimit`). The rest of what it refuses it drops in silence.
-#[derive(Debug)]
-struct Answers {
-    left: f32,
-    at: Instant,
-}
-
-/// The most that are left.
-const MOST_ANSWERS: f32 = 6.0;
-
-/// How many more come in a second: a little less than Linux allows.
-const ANSWERS_PER_SECOND: f32 = 0.95;
-
-/// Packets of an open way that were refused before the first refusal was heard of: one tick's, and one more.
-const REFUSED_AT_ONCE: f32 = 3.0;
-
-impl Answers {
-    fn new(now: Instant) -> Self {
-        Self { left: MOST_ANSWERS, at: now }
-    }
-
-    fn are_left(&mut self, now: Instant) -> bool {
-        self.spend(0.0, now);
-        self.left >= 1.0
-    }
-
-    /// So many datagrams may have been refused.
-    fn spend(&mut self, datagrams: f32, now: Instant) {
-        let more = now.saturating_duration_since(self.at).as_secs_f32() * ANSWERS_PER_SECOND;
-        self.left = ((self.left + more).min(MOST_ANSWERS) - datagrams).max(0.0);
-        self.at = now;
     }
 }
 
