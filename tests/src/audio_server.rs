@@ -1,3 +1,5 @@
+mod microphone;
+
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use tempfile::TempDir;
 use crate::{Container, Process, wait_for, wait_until};
 
 const START_LIMIT: Duration = Duration::from_secs(10);
+const PIPEWIRE_LIMIT: Duration = Duration::from_secs(10);
 /// What PipeWire is made of: its daemon, who connects its parts, and who answers PulseAudio's clients.
 const PIPEWIRE: &str = "pipewire & until [ -S $XDG_RUNTIME_DIR/pipewire-0 ]; do sleep 0.02; done; wireplumber & pipewire-pulse & wait";
 
@@ -129,6 +132,14 @@ impl AudioServer {
     /// The daemon, with all it is made of.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// Unloads all modules of that name: a microphone is unplugged so.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn unload_all(&self, name: &str) -> Result<()> {
+        self.pactl(&["unload-module", name]).map(|_| ())
     }
 
     fn pactl(&self, arguments: &[&str]) -> Result<String> {

@@ -38,14 +38,15 @@ impl Process {
     /// # Errors
     /// When the program cannot be started.
     pub fn start(name: &str, command: &mut Command) -> Result<Self> {
-        let stderr = NamedTempFile::new().context("Failed to create a file for standard error")?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr.reopen()?)
-            .spawn()
-            .with_context(|| format!("Failed to start {name}: is it installed?"))?;
-        Ok(Self { name: name.to_owned(), child, stderr })
+        Self::spawn(name, command.stdout(Stdio::null()))
+    }
+
+    /// As [`Self::start`], with its output written to `output`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_into(name: &str, command: &mut Command, output: fs::File) -> Result<Self> {
+        Self::spawn(name, command.stdout(output))
     }
 
     /// The process id.
@@ -110,6 +111,16 @@ impl Process {
         let family = descendants(self.id());
         send(self.id(), signal);
         family.into_iter().for_each(|id| send(id, signal));
+    }
+
+    fn spawn(name: &str, command: &mut Command) -> Result<Self> {
+        let stderr = NamedTempFile::new().context("Failed to create a file for standard error")?;
+        let child = command
+            .stdin(Stdio::null())
+            .stderr(stderr.reopen()?)
+            .spawn()
+            .with_context(|| format!("Failed to start {name}: is it installed?"))?;
+        Ok(Self { name: name.to_owned(), child, stderr })
     }
 }
 

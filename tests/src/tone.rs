@@ -43,25 +43,49 @@ impl Tone {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_wav(path: &Path, seconds: u32) -> Result<()> {
-        let data_bytes = 48_000 * 4 * seconds;
-        let mut wav = Vec::with_capacity(44 + data_bytes as usize);
-        wav.extend_from_slice(b"RIFF");
-        wav.extend_from_slice(&(36 + data_bytes).to_le_bytes());
-        wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x02\0");
-        wav.extend_from_slice(&48_000_u32.to_le_bytes());
-        wav.extend_from_slice(&192_000_u32.to_le_bytes());
-        wav.extend_from_slice(b"\x04\0\x10\0data");
-        wav.extend_from_slice(&data_bytes.to_le_bytes());
-        for index in 0..u64::from(48_000 * seconds) {
-            for sample in Self::frame(index, 48_000) {
-                wav.extend_from_slice(&((sample * 32_767.0) as i16).to_le_bytes());
-            }
-        }
-        Ok(fs::write(path, wav)?)
+        let frames = (0..u64::from(48_000 * seconds)).map(|index| Self::frame(index, 48_000)).collect();
+        Recording { rate: 48_000, frames }.write_wav(path)
     }
 }
 
 impl Recording {
+    /// Sinusoids of half of full scale, at 48 kHz: the left ear's frequency and the right one's, in hertz.
+    pub fn tones(left_hz: f64, right_hz: f64, seconds: u32) -> Self {
+        let wave = |hz: f64, index: u32| {
+            let turns = (hz * f64::from(index) / 48_000.0).fract();
+            (Tone::AMPLITUDE * (TAU * turns).sin()) as f32
+        };
+        let frames = (0..seconds * 48_000).map(|index| [wave(left_hz, index), wave(right_hz, index)]);
+        Self { rate: 48_000, frames: frames.collect() }
+    }
+
+    /// Of interleaved 16-bit samples, two channels, little endian.
+    pub fn of_16_bits(rate: u32, bytes: &[u8]) -> Self {
+        let sample = |bytes: &[u8]| f32::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 32_768.0;
+        let frames = bytes.chunks_exact(4).map(|frame| [sample(frame), sample(&frame[2..])]).collect();
+        Self { rate, frames }
+    }
+
+    /// Writes it as a WAV file of 16 bits.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_wav(&self, path: &Path) -> Result<()> {
+        let data_bytes = 4 * self.frames.len() as u32;
+        let mut wav = Vec::with_capacity(44 + data_bytes as usize);
+        wav.extend_from_slice(b"RIFF");
+        wav.extend_from_slice(&(36 + data_bytes).to_le_bytes());
+        wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x02\0");
+        wav.extend_from_slice(&self.rate.to_le_bytes());
+        wav.extend_from_slice(&(self.rate * 4).to_le_bytes());
+        wav.extend_from_slice(b"\x04\0\x10\0data");
+        wav.extend_from_slice(&data_bytes.to_le_bytes());
+        for sample in self.frames.as_flattened() {
+            wav.extend_from_slice(&((sample * 32_767.0) as i16).to_le_bytes());
+        }
+        Ok(fs::write(path, wav)?)
+    }
+
     /// How long it is, in seconds.
     pub fn seconds(&self) -> f64 {
         self.frames.len() as f64 / f64::from(self.rate.max(1))
