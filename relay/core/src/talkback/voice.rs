@@ -172,15 +172,8 @@ impl Voice {
         let State::Playing(position) = self.state else {
             return self.nothing(out);
         };
-        let mut too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
-        if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() {
-            // A packet of another clock has come, and is not played yet.
-            too_late = 0;
-        }
-        if !begins {
-            too_late = self.use_silence(too_late);
-        }
-        let needed = self.stretch.set_speed(self.steering.follow(too_late));
+        let too_late = if begins { 0 } else { self.use_silence(self.too_late(position, tick)) };
+        let needed = self.stretch.set_speed(self.steering.follow(too_late, self.speech.loudness()));
         while self.decoded.len() < needed {
             if !self.refill(tick) {
                 self.decoded.pause(needed - self.decoded.len());
@@ -263,6 +256,13 @@ impl Voice {
         out.fill(SILENCE);
         self.speech.hear_nothing();
         false
+    }
+
+    /// By how many samples the delay is longer than it should be.
+    fn too_late(&self, position: Position, tick: i64) -> i64 {
+        let too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
+        // If it is wild, a packet of another clock has come, and is not played yet.
+        if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() { 0 } else { too_late }
     }
 
     /// Takes silence as an occasion to put the delay right at once. Returns what remains to be put right.

@@ -14,7 +14,7 @@ const TAPS: usize = 32;
 const PHASES: usize = 256;
 
 /// The speed is never further from 1 than this.
-pub(crate) const MAX_DEVIATION: f64 = 0.02;
+pub(crate) const MAX_DEVIATION: f64 = 0.03;
 
 /// Plays sound a little faster or slower, by resampling: pitch changes with speed, and no sample is dropped or repeated.
 ///
