@@ -212,7 +212,8 @@ impl Voice {
 impl Voice {
     /// The delay at which nearly all packets are there when they are needed.
     fn wanted_delay(&self) -> i64 {
-        self.jitter.slow().saturating_add(TICK as i64 + MARGIN + self.recovery.wait())
+        let usual = self.jitter.slow().saturating_add(TICK as i64 + MARGIN);
+        usual.saturating_add(self.recovery.wait()).min(self.longest_delay())
     }
 
     /// The delay at which a packet is too old to be played, if there is a later one.
