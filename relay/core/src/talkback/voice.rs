@@ -19,6 +19,7 @@ mod speech;
 mod steer;
 mod stretch;
 
+use std::ops::AddAssign;
 use std::time::Instant;
 
 use self::clock::Clock;
@@ -110,6 +111,18 @@ struct Position {
     end: u64,
     /// How many samples were made up beyond that.
     beyond: usize,
+}
+
+impl AddAssign for VoiceCounters {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.lost += other.lost;
+        self.recovered += other.recovered;
+        self.concealed += other.concealed;
+        self.late += other.late;
+        self.duplicates += other.duplicates;
+        self.garbage += other.garbage;
+    }
 }
 
 impl Default for Voice {
