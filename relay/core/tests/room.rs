@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use common::ear;
+use common::{Dice, ear};
 use soundport_core::talkback::{Room, Spoken, TICK};
 use soundport_core::{OpusFrame, Recipients, Sample, SessionId, SourceId};
 
@@ -165,6 +165,46 @@ fn the_first_sample_of_a_word_is_there() {
             let wrong = heard.iter().zip(spoken).map(|(a, b)| (a[0] - b[0]).abs()).fold(0.0, f32::max);
             assert!(wrong < 0.05, "{wrong}");
         }
+    }
+}
+
+#[test]
+fn whoever_comes_goes_and_speaks_each_hears_the_others() {
+    let tones_hz = [400.0, 700.0, 1100.0, 500.0];
+    let (mut rig, mut dice) = (Rig::new(tones_hz), Dice::new(12));
+    for _ in 0..40 {
+        rig.present = (0..4).filter(|_| dice.roll() < 0.8).collect();
+        rig.others_listen = dice.roll() < 0.5;
+        let speaking: Vec<usize> = rig.present.iter().copied().filter(|_| dice.roll() < 0.4).collect();
+        let length = 25 + (dice.roll() * 50.0) as usize;
+        rig.ticks(length, &speaking);
+        for who in rig.present.clone() {
+            let others = speaking.iter().filter(|other| **other != who).count();
+            let heard = rig.frames_of(Recipients::Session(session(who)));
+            let ticks = heard.iter().filter(|frame| frame.time as usize >= rig.time - length * TICK).count();
+            assert!(
+                ticks == length || others == 0 && ticks <= 20,
+                "{ticks} of {length}, {others} others speak"
+            );
+            if others > 0 {
+                let sound = ear::decode(&heard[heard.len() - length..]);
+                let (levels, _) = ear::fit(&sound[20 * TICK..], 0, &tones_hz);
+                for (other, level) in levels.iter().enumerate() {
+                    let speaks = other != who && speaking.contains(&other);
+                    assert!(
+                        (level - if speaks { LEVEL } else { 0.0 }).abs() < 0.05 * LEVEL,
+                        "{who}: {levels:?}"
+                    );
+                }
+            }
+        }
+        let encoded = rig.encodes();
+        assert!(
+            encoded <= length * (speaking.len() + 1) + 4 * 20,
+            "{encoded} for {} who speak",
+            speaking.len()
+        );
+        rig.frames.clear();
     }
 }
 
