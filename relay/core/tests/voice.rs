@@ -361,6 +361,19 @@ fn ticks_that_come_late_or_several_at_once_change_nothing() {
 }
 
 #[test]
+fn ticks_that_never_come_leave_no_delay() {
+    let packets = Microphone::new(beats()).speak(seconds(20));
+    let mut relay = Relay::new();
+    relay.hear(packets[..525].to_vec());
+    relay.miss(ms(400));
+    relay.hear(packets[525..].to_vec());
+    // What was heard before lies so much earlier in the recording.
+    let delays = beat_delays(&relay.heard[10 * 48_000 + 24_000..]);
+    let delays: Vec<f64> = delays.iter().map(|delay| (delay + 10_500.0 + 400.0).rem_euclid(1000.0)).collect();
+    assert!(delays[1..].iter().all(|delay| *delay < 40.0), "{delays:.0?}");
+}
+
+#[test]
 fn who_speaks_is_known() {
     let loud = |n: u64| if (n / 48_000).is_multiple_of(2) { 0.1 } else { 0.0005 };
     let mut wave = tone(300.0);

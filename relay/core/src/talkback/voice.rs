@@ -93,6 +93,8 @@ pub struct Voice {
     speech: Speech,
     counters: VoiceCounters,
     state: State,
+    /// Ticks were missed: what was to be played in them is left out.
+    hurries: bool,
     /// Samples on their way into the stretch.
     input: Vec<Sample>,
 }
@@ -145,6 +147,7 @@ impl Voice {
             speech: Speech::new(),
             counters: VoiceCounters::default(),
             state: State::Idle,
+            hurries: false,
             input: Vec::with_capacity(2 * TICK),
         }
     }
@@ -176,7 +179,8 @@ impl Voice {
 
     /// Makes the next 10 ms of sound. Returns whether they are more than silence.
     pub fn pull(&mut self, now: Instant, out: &mut [Sample; TICK]) -> bool {
-        let tick = self.clock.tick(now);
+        let (tick, missed) = self.clock.tick(now);
+        self.hurries |= missed;
         self.recovery.tick();
         let begins = matches!(self.state, State::Idle);
         if begins {
@@ -316,7 +320,9 @@ impl Voice {
         if stretches && self.decoded.holds() && self.make_up(position, MADE_UP) {
             return true;
         }
-        let is_too_old = delay > self.longest_delay().saturating_add(SLACK) && self.queue.len() > 1;
+        let longest = if self.hurries { self.wanted_delay() } else { self.longest_delay() };
+        let is_too_old = delay > longest.saturating_add(SLACK) && self.queue.len() > 1;
+        self.hurries &= is_too_old;
         self.play_next(position, missing, is_too_old);
         true
     }
