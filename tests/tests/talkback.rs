@@ -3,141 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use soundport_api::{Source, TalkbackState};
-use soundport_tests::{
-    AudioServer, Container, Events, Network, Process, Recorder, Recording, Relay, RelayOptions, Says,
-    SpeechOptions, Tolerance, WhipClient, long, report, turn, wait_for,
-};
+use soundport_tests::{Callee, Recorder, Says, SpeechOptions, Tolerance, long, report, turn};
 
 const HZ: f64 = 700.0;
 const LIMIT: Duration = Duration::from_secs(15);
 /// A receiver that follows a clock has settled by then.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// A container whose audio server sends to a relay, and may be talked into.
-struct Desk {
-    server: AudioServer,
-    _receiver: Option<Process>,
-    container: Container,
-    relay: Relay,
-    events: Events,
-    id: String,
-    _network: Network,
-}
-
-impl Desk {
-    fn pulse_audio() -> Result<Self> {
-        Self::with(|container| {
-            let server = AudioServer::pulse_audio(Some(container))?;
-            server.microphone("0.0.0.0")?;
-            Ok((server, None))
-        })
-    }
-
-    fn pipewire() -> Result<Self> {
-        Self::with(|container| {
-            let server = AudioServer::pipewire(container)?;
-            let receiver = server.pipewire_microphone(container)?;
-            Ok((server, Some(receiver)))
-        })
-    }
-
-    fn with(start: impl FnOnce(&Container) -> Result<(AudioServer, Option<Process>)>) -> Result<Self> {
-        let network = Network::start()?;
-        let container = network.container("desktop")?;
-        let relay = Relay::with(&RelayOptions {
-            network: Some(&network),
-            arguments: vec!["--allow-talk".into()],
-            ..RelayOptions::default()
-        })?;
-        let (server, receiver) = start(&container)?;
-        let (host, port) = (network.host(), relay.rtp().port());
-        server
-            .load(&format!("module-rtp-send source=out.monitor destination_ip={host} port={port} mtu=972"))?;
-        let events = Events::subscribe(relay.http())?;
-        // PipeWire's answer to PulseAudio's module announces to a group: by unicast alone it has no name.
-        let id = wait_for("a source", LIMIT, || Ok(events.sources().into_iter().next()))?.id;
-        Ok(Self { id, server, _receiver: receiver, container, relay, events, _network: network })
-    }
-
-    fn talk(&self, options: SpeechOptions) -> Result<WhipClient> {
-        let client = wait_for("a place to talk", LIMIT, || {
-            WhipClient::talk(self.relay.http(), &self.id, options.clone()).map(Some)
-        })?;
-        self.wait_way(TalkbackState::Open)?;
-        Ok(client)
-    }
-
-    fn wait_talkers(&self, count: usize) -> Result<()> {
-        let has = |source: &Source| source.talkback.as_ref().is_some_and(|all| all.talkers.len() == count);
-        self.events.wait_source(&self.id, &format!("talked to by {count}"), LIMIT, has).map(|_| ())
-    }
-
-    fn wait_way(&self, state: TalkbackState) -> Result<()> {
-        self.events
-            .wait_source(&self.id, &format!("{state:?} to talkers"), LIMIT, |source| {
-                source.talkback.as_ref().is_some_and(|talkback| talkback.state == state)
-            })
-            .map(|_| ())
-    }
-}
-
-#[test]
-fn what_is_said_is_heard_without_a_flaw_by_parec_and_arecord() -> Result<()> {
-    let _turn = turn();
-    let desk = Desk::pulse_audio()?;
-    let recorders = [("parec", desk.server.parec()?), ("arecord", desk.server.arecord()?)];
-    let _talker = desk.talk(SpeechOptions::tone(HZ))?;
-    is_clean(&recorders, HZ, Tolerance::STRICT)
-}
-
-/// Hears a tone of half of full scale in both ears at every recorder, at least once of three times without a flaw.
-fn is_clean(recorders: &[(&str, Recorder)], hz: f64, tolerance: Tolerance) -> Result<()> {
-    let length = Duration::from_secs(if long() { 60 } else { 10 });
-    for (_, recorder) in recorders {
-        recorder.wait_tone(0, hz, 0.4, LIMIT)?;
-    }
-    std::thread::sleep(SETTLE);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let begins: Vec<u64> = recorders.iter().map(|(_, recorder)| recorder.frames()).collect();
-        let mut flaws = Vec::new();
-        for ((name, recorder), begin) in recorders.iter().zip(begins) {
-            let heard = recorder.since(begin, length)?;
-            for ear in [0, 1] {
-                let amplitude = heard.amplitude(ear, hz);
-                ensure!((0.42..0.58).contains(&amplitude), "{name}: {hz} Hz of {amplitude:.3}");
-                let found = heard.flaws(ear, hz, tolerance);
-                report(&format!("{name}, {length:.0?}: {amplitude:.3}, flaws {found:.2?}"));
-                flaws.push((name, found));
-            }
-        }
-        let Some((name, found)) = flaws.iter().find(|(_, found)| found.count() > 0) else { return Ok(()) };
-        if tries == 3 {
-            return found.none().with_context(|| format!("{name}, in each of three tries"));
-        }
-    }
-}
-
-#[test]
-fn pipewires_microphone_hears_it_too() -> Result<()> {
-    let _turn = turn();
-    let desk = Desk::pipewire()?;
-    let recorders = [
-        ("parec", desk.server.parec()?),
-        ("arecord", desk.server.arecord()?),
-        ("pw-record", desk.server.pw_record()?),
-    ];
-    let _talker = desk.talk(SpeechOptions::tone(HZ))?;
-    is_clean(&recorders, HZ, Tolerance::SAMPLE)
-}
-
 #[test]
 fn three_talkers_are_heard_alike_and_nobody_is_disturbed_who_stays() -> Result<()> {
     let _turn = turn();
-    let desk = Desk::pulse_audio()?;
-    let recorder = desk.server.parec()?;
+    let desk = Callee::pulse_audio()?;
+    let recorder = desk.server()?.parec()?;
     let talkers = [400.0, 700.0, 1100.0]
         .map(|hz| desk.talk(SpeechOptions::says(Says::Tone(hz, 0.25))).map(|client| (hz, client)));
     let mut talkers = talkers.into_iter().collect::<Result<Vec<_>>>()?;
@@ -163,8 +40,8 @@ fn three_talkers_are_heard_alike_and_nobody_is_disturbed_who_stays() -> Result<(
 #[test]
 fn talkers_who_are_loud_together_are_not_clipped() -> Result<()> {
     let _turn = turn();
-    let desk = Desk::pulse_audio()?;
-    let recorder = desk.server.parec()?;
+    let desk = Callee::pulse_audio()?;
+    let recorder = desk.server()?.parec()?;
     let _talkers = [400.0, 700.0, 1100.0]
         .map(|hz| desk.talk(SpeechOptions::says(Says::Tone(hz, 0.6))))
         .into_iter()
@@ -189,8 +66,8 @@ fn talkers_who_are_loud_together_are_not_clipped() -> Result<()> {
 #[test]
 fn talkers_who_send_junk_disturb_nobody() -> Result<()> {
     let _turn = turn();
-    let desk = Desk::pulse_audio()?;
-    let recorder = desk.server.parec()?;
+    let desk = Callee::pulse_audio()?;
+    let recorder = desk.server()?.parec()?;
     let _clean = desk.talk(SpeechOptions::says(Says::Tone(HZ, 0.25)))?;
     recorder.wait_tone(0, HZ, 0.2, LIMIT)?;
     std::thread::sleep(SETTLE);
