@@ -1,6 +1,7 @@
 //! What is seen. Components draw what the desk hands them, and keep no state of their own but what is seen alone.
 
 mod app;
+mod button;
 mod controls;
 mod copy_line;
 mod details;
@@ -10,7 +11,6 @@ mod meter;
 mod notice;
 mod source_card;
 mod talk;
-mod toggle;
 
 pub use app::App;
 pub use meter::{Meter, MeterProps};

@@ -1,6 +1,6 @@
 //! Shapes of the browser's objects that `web-sys` does not have, or has wrongly.
 
-use js_sys::{Function, Object, Promise, Uint8Array};
+use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::EventTarget;
 

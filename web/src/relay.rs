@@ -36,7 +36,7 @@ pub async fn sources(base: &Base) -> Result<Vec<Source>, ListError> {
     let url = base.join("api/sources").ok_or(ListError::Unreachable)?;
     let answer = http::get(&url, LIST_TIMEOUT_MILLIS).await.map_err(|_| ListError::Unreachable)?;
     match answer.status {
-        200 => json::sources_from_text(&answer.body).ok_or(ListError::NotARelay),
+        200 => sources_from_text(&answer.body).ok_or(ListError::NotARelay),
         // What proxies say of a relay that is down.
         500.. => Err(ListError::Unreachable),
         _ => Err(ListError::NotARelay),

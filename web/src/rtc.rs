@@ -23,7 +23,7 @@ pub use context::ask_to_play;
 pub use gauge::{Gauge, Levels};
 pub use keys::Keys;
 pub use level::{Ballistics, Shown};
-pub use microphone::{Devices, Microphone, has_microphones};
+pub use microphone::{Devices, Microphone, MicrophoneNews, has_microphones};
 pub use output::Output;
 pub use peer::{Abilities, abilities};
 pub use session::{Session, Ties, Wishes};

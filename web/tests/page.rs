@@ -317,7 +317,7 @@ async fn what_played_before_plays_again_and_what_was_stopped_does_not() {
 
 #[wasm_bindgen_test]
 async fn a_source_in_trouble_says_so_beside_its_format() {
-    let troubled = soundport_api::Source {
+    let troubled = Source {
         trouble: Some("Another container has this name.".into()),
         ..source("kiosk", SourceState::Live)
     };

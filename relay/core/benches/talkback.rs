@@ -1,5 +1,6 @@
 //! What talkers cost: one second of sound, packets in, sound or Opus frames out.
 //! `cargo bench -p soundport-core --bench talkback`
+#![allow(clippy::unwrap_used, reason = "a benchmark may fail")]
 
 use std::time::{Duration, Instant};
 

@@ -8,6 +8,7 @@
 //! The relay's clock paces it: every 10 ms each [`Path`] that somebody is connected to takes as much of every voice, and
 //! sends it on. Where nobody is connected nothing exists, and nobody wakes.
 
+mod answers;
 mod invitation;
 mod limiter;
 mod mix;
@@ -18,6 +19,7 @@ mod way;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -127,6 +129,23 @@ pub struct TalkStatus {
     pub trouble: Option<String>,
 }
 
+/// What talkback has met since it began. Every count but the first only grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TalkCounters {
+    /// Those who are connected to talk now.
+    pub talkers: u64,
+    /// What all voices went through.
+    pub voices: VoiceCounters,
+    /// Packets of those who may not talk.
+    pub stray: u64,
+    /// Opus frames that were encoded for those who hear talkers.
+    pub encoded: u64,
+    /// Datagrams that came back from containers.
+    pub refused: u64,
+    /// Ticks that were too late to be played.
+    pub missed_ticks: u64,
+}
+
 /// What a call of [`Talkback`] leaves to be done.
 #[derive(Debug, Default)]
 pub struct TalkOutput {
@@ -157,6 +176,8 @@ pub struct Talkback {
     look_at: Instant,
     statuses: Vec<TalkStatus>,
     revision: u64,
+    /// Of what is over; the voices of those who are here count themselves.
+    counters: TalkCounters,
     rng: StdRng,
 }
 
@@ -174,6 +195,7 @@ impl Talkback {
             look_at: now,
             statuses: Vec::new(),
             revision: 0,
+            counters: TalkCounters::default(),
             rng: StdRng::from_seed(seed),
         }
     }
@@ -227,7 +249,7 @@ impl Talkback {
     /// A talker is gone.
     pub fn leave(&mut self, talker: TalkerId, now: Instant) {
         if let Some(path) = self.places.remove(&talker).and_then(|source| self.paths.get_mut(&source)) {
-            path.leave(talker, now);
+            self.counters.voices += path.leave(talker, now);
         }
         self.look(now);
     }
@@ -235,8 +257,9 @@ impl Talkback {
     /// Takes what a talker said.
     pub fn handle_frame(&mut self, frame: MicFrame) {
         let path = self.places.get(&frame.talker).and_then(|source| self.paths.get_mut(source));
-        if let Some(path) = path {
-            path.hear(frame);
+        match path {
+            Some(path) => path.hear(frame),
+            None => self.counters.stray += 1,
         }
     }
 
@@ -257,6 +280,7 @@ impl Talkback {
 
     /// A datagram to a container came back.
     pub fn refuse(&mut self, source: &SourceId, leg: Leg, refusal: Refusal, now: Instant) {
+        self.counters.refused += 1;
         if let Some(path) = self.paths.get_mut(source) {
             path.refuse(leg, refusal, now);
             self.look(now);
@@ -267,9 +291,12 @@ impl Talkback {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut TalkOutput) {
         let Some(mut tick_at) = self.tick_at.filter(|tick_at| *tick_at <= now) else { return };
         if now.saturating_duration_since(tick_at) > HOPELESS {
-            tracing::debug!(late = ?now.saturating_duration_since(tick_at), "talkback is late, and lets sound go");
+            let late = now.saturating_duration_since(tick_at);
+            tracing::debug!(?late, "talkback is late, and lets sound go");
+            self.counters.missed_ticks += (late.as_millis() / TICK_TIME.as_millis()) as u64;
             tick_at = now;
         }
+        let frames_before = out.frames.len();
         while tick_at <= now {
             let time = samples(tick_at.saturating_duration_since(self.epoch));
             for (source, path) in &mut self.paths {
@@ -278,6 +305,8 @@ impl Talkback {
             }
             tick_at += TICK_TIME;
         }
+        // Of one tick several frames may be the same: the bytes are counted, not who hears them.
+        self.counters.encoded += distinct(&out.frames[frames_before..]);
         self.close_deserted(now, out);
         self.tick_at = (!self.paths.is_empty()).then_some(tick_at);
         if now >= self.look_at {
@@ -298,6 +327,13 @@ impl Talkback {
     /// Changes whenever what [`Talkback::statuses`] says changes.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// What was met so far.
+    pub fn counters(&self) -> TalkCounters {
+        let mut counters = TalkCounters { talkers: self.places.len() as u64, ..self.counters };
+        self.paths.values().for_each(|path| counters.voices += path.counters());
+        counters
     }
 
     /// The containers whose sound is mixed with talkers' now: their frames go to [`Talkback::handle_container_frame`].
@@ -327,6 +363,14 @@ impl Talkback {
             self.revision += 1;
         }
     }
+}
+
+/// How many of these frames were encoded: those for several listeners share their bytes.
+fn distinct(frames: &[OpusFrame]) -> u64 {
+    let is_first = |(n, frame): &(usize, &OpusFrame)| {
+        !frames[..*n].iter().any(|other| Arc::ptr_eq(&other.data, &frame.data))
+    };
+    frames.iter().enumerate().filter(is_first).count() as u64
 }
 
 /// So much time in samples at 48 kHz.

@@ -64,6 +64,8 @@ fn gain_falls_in_time_and_comes_back_slowly() {
     assert!((peak(60_000) - 0.988).abs() < 0.002);
     assert!((0.2..0.4).contains(&peak(97_000)), "let up at once: {}", peak(97_000));
     assert_eq!(peak(4 * 48_000), 0.5, "never let up");
+    let cut = limited.windows(2).filter(|pair| pair[0] == pair[1] && pair[0][0].abs() > 0.98).count();
+    assert_eq!(cut, 0, "peaks cut off");
     // A step in the gain would be a step in the wave.
     let steepest = 2.0 * 2.0 * (std::f64::consts::PI * 1000.0 / 48_000.0).sin();
     assert!(ear::largest_step(&limited, 0) < steepest);

@@ -36,7 +36,7 @@ fn junk() -> impl Strategy<Value = Junk> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
     fn no_packet_breaks_a_voice(packets in prop::collection::vec(junk(), 1..60)) {
@@ -46,7 +46,7 @@ proptest! {
         for Junk { after_us, sequence, time, data } in packets {
             now += Duration::from_micros(after_us);
             pull_until(&mut voice, begin, &mut due, now)?;
-            voice.handle_frame(MicFrame { talker: TalkerId(1), sequence, time, received: begin + now, data });
+            voice.handle_frame(MicFrame { talker: TalkerId(1), sequence, time, received: begin + now, data: data.into() });
         }
         prop_assert_eq!(voice.counters().packets, count);
         // However long a packet claims to be, and however many wait, it ends.

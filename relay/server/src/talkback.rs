@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use mio::{Events, Poll, Token, Waker};
 use soundport_core::ingest::EncodeConfig;
-use soundport_core::talkback::{Leg, Refusal, TalkConfig, TalkOutput, TalkPacket, TalkStatus, Talkback};
+use soundport_core::talkback::{
+    Leg, Refusal, TalkConfig, TalkCounters, TalkOutput, TalkPacket, TalkStatus, Talkback,
+};
 use soundport_core::{MicFrame, OpusFrame, SessionId, SourceId, TalkerId};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::{debug, error, warn};
 
 use crate::fanout::FanoutHandle;
@@ -36,6 +38,7 @@ enum Request {
     Leave(TalkerId),
     Audience(SourceId, u32),
     Configure(Vec<TalkConfig>, EncodeConfig),
+    Counters(oneshot::Sender<TalkCounters>),
 }
 
 /// What becomes of what is said, for those who list sources.
@@ -84,6 +87,15 @@ impl TalkbackHandle {
     /// Says which sources may be talked into from now on.
     pub(crate) fn configure(&self, configs: Vec<TalkConfig>, encode: EncodeConfig) {
         self.tell(Request::Configure(configs, encode));
+    }
+
+    /// What was counted so far. None if talkback does not answer.
+    pub(crate) async fn counters(&self) -> Option<TalkCounters> {
+        let (reply, answer) = oneshot::channel();
+        if !self.0.send(Request::Counters(reply)) {
+            return None;
+        }
+        answer.await.ok()
     }
 
     /// What was not heard because talkback was behind.
@@ -204,6 +216,8 @@ impl Driver {
                     self.fanout.end_talkers(source);
                 }
             }
+            // A requester that went away needs no answer.
+            Request::Counters(reply) => drop(reply.send(self.talkback.counters())),
             Request::Leave(talker) => self.talkback.leave(talker, now),
             Request::Audience(source, listeners) => {
                 self.talkback.set_listeners(source.clone(), listeners);

@@ -2,8 +2,8 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 use yew::{Callback, Html, InputEvent, html};
 
+use super::button::Button;
 use super::icons;
-use super::toggle::Toggle;
 use crate::desk::{Act, View};
 use crate::store::Settings;
 
@@ -20,21 +20,21 @@ pub(super) fn controls(title: &str, view: &View, act: &Callback<Act>) -> Html {
         })
     };
     let shown = if settings.muted { "Muted".to_owned() } else { format!("{} %", settings.percent) };
-    let mute = Toggle {
+    let mute = Button {
         action: "mute",
         name: format!("Mute {title}"),
         face: icons::loudspeaker(settings.muted),
-        pressed: settings.muted,
+        pressed: Some(settings.muted),
         enabled: true,
-        act: Act::Set(Settings { muted: !settings.muted, ..settings }),
+        act: Some(Act::Set(Settings { muted: !settings.muted, ..settings })),
     };
-    let solo = Toggle {
+    let solo = Button {
         action: "solo",
         name: format!("Solo {title}"),
         face: "Solo".into(),
-        pressed: view.solo,
+        pressed: Some(view.solo),
         enabled: view.on,
-        act: Act::Solo,
+        act: Some(Act::Solo),
     };
     html! {
         <div class="controls">

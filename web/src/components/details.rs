@@ -1,7 +1,7 @@
 use soundport_api::Source;
 use yew::{Callback, Html, html};
 
-use super::toggle::Toggle;
+use super::button::Button;
 use crate::desk::{Act, View};
 use crate::rtc;
 use crate::store::Settings;
@@ -40,13 +40,13 @@ pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html
 /// The choice, with the measured delay beside it.
 fn delay(source: &Source, settings: Settings, measured_millis: Option<f64>, act: &Callback<Act>) -> Html {
     let enabled = rtc::abilities().delay;
-    let choice = |action, face: &'static str, robust| Toggle {
+    let choice = |action, face: &'static str, robust| Button {
         action,
         name: format!("{face}: {}", source.title),
         face: face.into(),
-        pressed: settings.robust == robust,
+        pressed: Some(settings.robust == robust),
         enabled,
-        act: Act::Set(Settings { robust, ..settings }),
+        act: Some(Act::Set(Settings { robust, ..settings })),
     };
     let measured = measured_millis.map(words::millis);
     let said = match (measured, enabled) {

@@ -1,6 +1,7 @@
 use soundport_api::Source;
-use yew::{Callback, Html, MouseEvent, Properties, component, html};
+use yew::{Callback, Html, Properties, component, html};
 
+use super::button::Button;
 use super::{Meter, controls, details, icons, talk};
 use crate::desk::{Act, LevelBoard, View};
 use crate::state::Phase;
@@ -106,15 +107,13 @@ fn button(props: &SourceCardProps) -> Html {
         (false, Phase::Failed(_)) => ("listen", "Try again", icons::play(), Act::Listen),
         (false, _) => ("listen", "Listen", icons::play(), Act::Listen),
     };
-    html! {
-        <button
-            type="button"
-            class="button main"
-            data-action={action}
-            aria-label={format!("{label}: {}", props.source.title)}
-            onclick={props.act.reform(move |_: MouseEvent| act)}
-        >
-            { picture }<span>{ label }</span>
-        </button>
-    }
+    let button = Button {
+        action,
+        name: format!("{label}: {}", props.source.title),
+        face: html! { <>{ picture }<span>{ label }</span></> },
+        pressed: None,
+        enabled: true,
+        act: Some(act),
+    };
+    button.draw(&props.act)
 }

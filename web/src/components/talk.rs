@@ -1,11 +1,11 @@
 use soundport_api::Source;
 use wasm_bindgen::JsCast;
 use web_sys::{Event, HtmlSelectElement};
-use yew::{Callback, Html, MouseEvent, html};
+use yew::{Callback, Html, html};
 
+use super::button::Button;
 use super::icons;
 use super::meter::Meter;
-use super::toggle::Toggle;
 use crate::desk::{Act, LevelBoard, TalkView, View};
 use crate::rtc;
 use crate::state::Standing;
@@ -15,32 +15,25 @@ use crate::words;
 pub(super) fn talk(source: &Source, view: &View, levels: &LevelBoard, act: &Callback<Act>) -> Html {
     let (talk, title) = (&view.talk, &source.title);
     let standing = talk.talking.standing();
-    let choice = |action, face: &'static str, raw| Toggle {
+    let button = |action, face: &'static str, pressed, act| Button {
         action,
         name: format!("{face}: {title}"),
         face: face.into(),
-        pressed: talk.choice.raw == raw,
+        pressed,
         enabled: true,
-        act: Act::Raw(raw),
+        act: Some(act),
     };
+    let choice =
+        |action, face, raw| button(action, face, Some(talk.choice.raw == raw), Act::Raw(raw)).draw(act);
     html! {
         <section class="talk" aria-label={format!("Microphone: {title}")}>
-            { button(title, standing) }
+            { press(title, standing).draw(act) }
+            { button("talk-end", "End", None, Act::EndTalk).draw(act) }
             { said(source, talk, standing) }
             <Meter gauge={talk.gauge.clone()} levels={levels.clone()} />
-            <button
-                type="button"
-                class="button"
-                data-action="talk-end"
-                aria-label={format!("End: {title}")}
-                aria-disabled={(!talk.talking.is_on()).then_some("true")}
-                onclick={act.reform(|_: MouseEvent| Act::EndTalk)}
-            >
-                { "End" }
-            </button>
             <div class="microphone">
-                { choice("talk-voice", "Voice", false).draw(act) }
-                { choice("talk-raw", "Raw", true).draw(act) }
+                { choice("talk-voice", "Voice", false) }
+                { choice("talk-raw", "Raw", true) }
                 { devices(title, talk, act) }
             </div>
         </section>
@@ -50,26 +43,25 @@ pub(super) fn talk(source: &Source, view: &View, levels: &LevelBoard, act: &Call
 /// The numbers of others who are connected to talk, and of those of them who speak.
 pub(super) fn others(source: &Source, talk: &TalkView) -> (usize, usize) {
     let talkers = source.talkback.as_ref().map(|talkback| &talkback.talkers[..]).unwrap_or_default();
-    let others = || talkers.iter().filter(|talker| Some(talker.id) != talk.number);
+    let others = || talkers.iter().filter(|talker| Some(talker.id) != talk.talking.number());
     (others().count(), others().filter(|talker| talker.speaking).count())
 }
 
-fn button(title: &str, standing: Standing) -> Html {
+/// *Talk* itself: the desk listens to how long it is pressed.
+fn press(title: &str, standing: Standing) -> Button {
     let (face, does) = match standing {
         Standing::Live => ("Live", "mute"),
         _ => ("Talk", "talk"),
     };
     let waits = matches!(standing, Standing::Asking | Standing::Connecting | Standing::Opening);
-    html! {
-        <button
-            type="button"
-            class="button main"
-            data-action="talk"
-            aria-label={format!("{face}: {title}, press to {does}")}
-            disabled={!rtc::has_microphones()}
-        >
-            { if waits { icons::under_way() } else { icons::microphone() } }<span>{ face }</span>
-        </button>
+    let picture = if waits { icons::under_way() } else { icons::microphone() };
+    Button {
+        action: "talk",
+        name: format!("{face}: {title}, press to {does}"),
+        face: html! { <>{ picture }<span>{ face }</span></> },
+        pressed: None,
+        enabled: rtc::has_microphones(),
+        act: None,
     }
 }
 

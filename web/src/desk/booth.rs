@@ -5,7 +5,7 @@ use wasm_bindgen_futures::spawn_local;
 use yew::Callback;
 
 use super::Desk;
-use crate::rtc::{Devices, Microphone};
+use crate::rtc::{Devices, Microphone, MicrophoneNews};
 use crate::state::{TalkEvent, Trouble};
 use crate::store::{Choice, Device};
 
@@ -46,14 +46,14 @@ impl Booth {
             return Ok(open);
         }
         let desk = self.desk.clone();
-        let on_end = Callback::from(move |trouble| {
+        let news = Callback::from(move |news| {
             if let Some(desk) = desk.upgrade() {
-                desk.stop_talking(trouble);
+                desk.take_microphone_news(news);
             }
         });
-        let opened = Microphone::open(choice, on_end).await;
+        let opened = Microphone::open(choice, news.clone()).await;
         // Names of devices are told from now on.
-        self.watch();
+        self.watching.replace(Some(Devices::watch(news)));
         let opened = Rc::new(opened?);
         self.open.replace(Rc::downgrade(&opened));
         Ok(opened)
@@ -79,22 +79,6 @@ impl Booth {
         self.watching.take();
     }
 
-    fn watch(&self) {
-        let (told, permitted) = (self.desk.clone(), self.desk.clone());
-        let on_change = Callback::from(move |devices: Vec<Device>| {
-            if let Some(desk) = told.upgrade() {
-                desk.booth().take_devices(devices);
-                desk.changed();
-            }
-        });
-        let on_permission = Callback::from(move |given| {
-            if let Some(desk) = permitted.upgrade() {
-                desk.take_permission(given);
-            }
-        });
-        self.watching.replace(Some(Devices::watch(on_change, on_permission)));
-    }
-
     fn take_devices(&self, devices: Vec<Device>) {
         if let (Some(open), Some(desk)) = (self.open.borrow().upgrade(), self.desk.upgrade())
             && !open.is_among(&devices)
@@ -116,6 +100,17 @@ impl Desk {
     fn talk_into(&self, microphone: &Rc<Microphone>) {
         for talker in self.talkers().iter().filter(|talker| talker.microphone().is_some()) {
             talker.hear(Rc::clone(microphone));
+        }
+    }
+
+    fn take_microphone_news(&self, news: MicrophoneNews) {
+        match news {
+            MicrophoneNews::Devices(devices) => {
+                self.booth().take_devices(devices);
+                self.changed();
+            }
+            MicrophoneNews::Permission(given) => self.take_permission(given),
+            MicrophoneNews::Ended(trouble) => self.stop_talking(trouble),
         }
     }
 

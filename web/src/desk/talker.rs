@@ -10,7 +10,7 @@ use super::Desk;
 use super::held::Held;
 use super::player::OpenGauge;
 use crate::rtc::{Microphone, Output, TalkSession, TalkTies};
-use crate::state::{Attempt, Event, Failure, RoundTrip, Sample, TalkEvent, Talking};
+use crate::state::{Attempt, Event, Failure, Refusal, RoundTrip, Sample, TalkEvent, Talking};
 use crate::store::{Choice, Device};
 
 /// The source that says back what it hears.
@@ -26,10 +26,10 @@ pub(super) struct Talker {
     state: RefCell<Rc<Talking>>,
     microphone: RefCell<Option<Rc<Microphone>>>,
     held: RefCell<Option<Held<TalkSession>>>,
-    /// By which number the relay tells of this talker.
-    number: Cell<Option<u32>>,
     /// The listening session that was named to the relay, so that it does not hear this talker.
     with: RefCell<Option<String>>,
+    /// The one that the relay did not know.
+    unknown: RefCell<Option<String>>,
     doubted: Rc<Cell<bool>>,
     /// What the relay said last of the source.
     said: Cell<Option<SourceState>>,
@@ -43,8 +43,6 @@ pub(super) struct Talker {
 pub struct TalkView {
     /// Where it stands.
     pub talking: Rc<Talking>,
-    /// By which number the relay tells of this talker.
-    pub number: Option<u32>,
     /// What measures the microphone's level, while there is one.
     pub gauge: Option<OpenGauge>,
     /// Which microphone is used, or is to be.
@@ -63,8 +61,8 @@ impl Talker {
             state: RefCell::default(),
             microphone: RefCell::default(),
             held: RefCell::default(),
-            number: Cell::default(),
             with: RefCell::default(),
+            unknown: RefCell::default(),
             doubted: Rc::default(),
             said: Cell::default(),
             instance: RefCell::default(),
@@ -78,7 +76,6 @@ impl Talker {
         let microphone = self.microphone.borrow();
         TalkView {
             talking: Rc::clone(&self.state.borrow()),
-            number: self.number.get(),
             gauge: microphone.as_ref().map(|microphone| OpenGauge(Rc::clone(microphone.gauge()))),
             round_trip_millis: self.round_trip.borrow().last_millis(),
             ..TalkView::default()
@@ -151,7 +148,6 @@ impl Talker {
         }
         if after.attempt() != before.attempt() {
             self.held.take();
-            self.number.take();
             let held = after.attempt().and_then(|attempt| self.hold(attempt));
             // It may have failed already.
             if self.state.borrow().attempt() == after.attempt() {
@@ -206,30 +202,39 @@ impl Talker {
     fn open(self: &Rc<Self>) -> Option<TalkSession> {
         self.tell(TalkEvent::Line(Event::Begun));
         let microphone = self.microphone()?;
-        let (hears, knows) = (Rc::downgrade(self), Rc::downgrade(self));
+        let hears = Rc::downgrade(self);
         let ties = TalkTies {
             on_event: Callback::from(move |event| {
                 if let Some(own) = hears.upgrade() {
-                    own.tell(TalkEvent::Line(event));
-                }
-            }),
-            on_talker: Callback::from(move |number| {
-                if let Some(own) = knows.upgrade() {
-                    own.number.set(number);
-                    own.changed();
+                    own.tell(own.without_unknown(event));
                 }
             }),
             doubted: Rc::clone(&self.doubted),
         };
         let desk = self.desk.upgrade()?;
+        self.doubted.set(false);
         let with = desk.player(&self.id).session();
-        let query = with.as_ref().map(|with| format!("?with={with}")).unwrap_or_default();
+        let known = with.as_ref().filter(|_| *self.unknown.borrow() != with);
+        let query = known.map(|with| format!("?with={with}")).unwrap_or_default();
         self.with.replace(with);
         let opened = match desk.base().join(&format!("whip/{}{query}", self.id)) {
             Some(endpoint) => TalkSession::open(endpoint, &microphone, ties),
             None => Err(Failure::NoRelay),
         };
         opened.map_err(|failure| self.tell(TalkEvent::Line(Event::Failed(failure)))).ok()
+    }
+
+    /// A relay that restarted knows the listening session no more than this one: the next attempt does not name it.
+    fn without_unknown(&self, event: TalkEvent) -> TalkEvent {
+        match event {
+            TalkEvent::Line(Event::Refused(Refusal::Status { code: 422, .. }, jitter))
+                if *self.unknown.borrow() != *self.with.borrow() =>
+            {
+                self.unknown.replace(self.with.borrow().clone());
+                TalkEvent::Line(Event::Forgotten(jitter))
+            }
+            event => event,
+        }
     }
 
     /// Measures how long an echo takes, while it is listened to through this.
@@ -256,7 +261,8 @@ impl Talker {
             said: if self.is_live() { microphone.gauge().peak_now() } else { 0.0 },
             heard: output.gauge().peak_now(),
         };
-        if self.round_trip.borrow_mut().take(sample) {
+        let latency_secs = output.latency_secs().unwrap_or(0.0);
+        if self.round_trip.borrow_mut().take(sample, latency_secs * 1_000.0) {
             self.changed();
         }
     }

@@ -17,6 +17,17 @@ use crate::relay::json::Fields;
 use crate::state::Trouble;
 use crate::store::{Choice, Device};
 
+/// What happens to microphones by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MicrophoneNews {
+    /// These there are.
+    Devices(Vec<Device>),
+    /// The permission was given, or taken back.
+    Permission(bool),
+    /// The one in use went away.
+    Ended(Trouble),
+}
+
 /// A microphone in use: the browser shows that it is. Let go when dropped.
 pub struct Microphone {
     choice: Choice,
@@ -29,11 +40,11 @@ pub struct Microphone {
 }
 
 impl Microphone {
-    /// Asks the browser for a microphone; where the chosen device is gone, for any. `on_end` is told when it goes away by itself, and why.
+    /// Asks the browser for a microphone; where the chosen device is gone, for any. `news` is told when it goes away.
     ///
     /// # Errors
     /// When there is none, or the person or the system says no.
-    pub async fn open(mut choice: Choice, on_end: Callback<Trouble>) -> Result<Self, Trouble> {
+    pub async fn open(mut choice: Choice, news: Callback<MicrophoneNews>) -> Result<Self, Trouble> {
         let devices = media_devices().ok_or(Trouble::Insecure)?;
         let speaking = Speaking::begin();
         let mut asked = ask(&devices, &choice).await;
@@ -43,24 +54,24 @@ impl Microphone {
             asked = ask(&devices, &choice).await;
         }
         let stream = asked.map_err(|error| trouble(&name(&error)))?;
-        Self::with(choice, &stream, speaking, on_end).map_err(|_| Trouble::Unknown)
+        Self::with(choice, &stream, speaking, news).map_err(|_| Trouble::Unknown)
     }
 
     fn with(
         choice: Choice,
         stream: &MediaStream,
         speaking: Speaking,
-        on_end: Callback<Trouble>,
+        news: Callback<MicrophoneNews>,
     ) -> Result<Self, JsValue> {
         let track: MediaStreamTrack = stream.get_audio_tracks().get(0).dyn_into()?;
         let awake = Awake::begin()?;
         let source = awake.context().create_media_stream_source(stream)?;
         let gauge = Rc::new(Gauge::of(&source, awake.context())?);
         let ended = EventListener::new(&track, "ended", move |_| {
-            let on_end = on_end.clone();
+            let news = news.clone();
             spawn_local(async move {
                 let trouble = if is_allowed().await { Trouble::Unplugged } else { Trouble::Revoked };
-                on_end.emit(trouble);
+                news.emit(MicrophoneNews::Ended(trouble));
             });
         });
         Ok(Self { choice, track, gauge, source, _awake: awake, _speaking: speaking, _ended: ended })
@@ -102,25 +113,24 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Tells `on_change` of the microphones there are, and `on_permission` when the permission is given or taken back.
-    pub fn watch(on_change: Callback<Vec<Device>>, on_permission: Callback<bool>) -> Self {
-        let listed = {
-            let on_change = on_change.clone();
-            move || {
-                let on_change = on_change.clone();
-                spawn_local(async move { on_change.emit(list().await) });
-            }
+    /// Tells `news` of the microphones there are, and of the permission to use them.
+    pub fn watch(news: Callback<MicrophoneNews>) -> Self {
+        let told = news.clone();
+        let list = move || {
+            let told = told.clone();
+            spawn_local(async move { told.emit(MicrophoneNews::Devices(list().await)) });
         };
-        listed();
+        list();
         let plugged =
-            media_devices().map(|devices| EventListener::new(&devices, "devicechange", move |_| listed()));
+            media_devices().map(|devices| EventListener::new(&devices, "devicechange", move |_| list()));
         let permitted = Rc::new(RefCell::new(None));
         let slot = Rc::clone(&permitted);
         spawn_local(async move {
             let Some(status) = permission().await else { return };
             let target: EventTarget = status.clone().unchecked_into();
-            let listener =
-                EventListener::new(&target, "change", move |_| on_permission.emit(is_granted(&status)));
+            let listener = EventListener::new(&target, "change", move |_| {
+                news.emit(MicrophoneNews::Permission(is_granted(&status)));
+            });
             slot.replace(Some(listener));
         });
         Self { _plugged: plugged, _permitted: permitted }

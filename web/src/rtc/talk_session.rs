@@ -9,7 +9,7 @@ use yew::Callback;
 use super::call::Call;
 use super::microphone::Microphone;
 use super::peer::Peer;
-use crate::state::{Event, Failure, Pause};
+use crate::state::{Event, Failure, Pause, TalkEvent};
 
 /// How often a session is looked at: what is said before it is seen to stand is not sent.
 const LOOK_EVERY_MILLIS: u32 = 50;
@@ -30,9 +30,7 @@ pub struct TalkSession {
 #[derive(Clone)]
 pub struct TalkTies {
     /// What happens to the session. [`Event::Sound`] says that it stands.
-    pub on_event: Callback<Event>,
-    /// By which number the relay tells of this talker.
-    pub on_talker: Callback<Option<u32>>,
+    pub on_event: Callback<TalkEvent>,
     /// Whether the relay may have forgotten the session: it is asked once.
     pub doubted: Rc<Cell<bool>>,
 }
@@ -90,8 +88,7 @@ impl Drop for TalkSession {
 impl Inner {
     async fn connect(self: Rc<Self>, endpoint: String) {
         match self.call.negotiate(&endpoint, None).await {
-            Ok(talker) if !self.call.is_closed() => self.ties.on_talker.emit(talker),
-            Ok(_) => {}
+            Ok(number) => self.emit(TalkEvent::Known(number)),
             Err(refusal) => self.tell(Event::Refused(refusal, js_sys::Math::random())),
         }
     }
@@ -127,6 +124,10 @@ impl Inner {
     }
 
     fn tell(&self, event: Event) {
+        self.emit(TalkEvent::Line(event));
+    }
+
+    fn emit(&self, event: TalkEvent) {
         if !self.call.is_closed() {
             self.ties.on_event.emit(event);
         }

@@ -46,8 +46,8 @@ impl RoundTrip {
         self.last_millis
     }
 
-    /// Takes what there is now; true where it ends a measurement.
-    pub fn take(&mut self, sample: Sample) -> bool {
+    /// Takes what there is now; true where it ends a measurement. What is heard comes out of the loudspeaker `latency_millis` later.
+    pub fn take(&mut self, sample: Sample, latency_millis: f64) -> bool {
         let now = sample.now_millis;
         let is_quiet = self.heard.is_quiet(now);
         let heard = self.heard.begins(sample.heard, now);
@@ -58,7 +58,7 @@ impl RoundTrip {
         }
         let Some(since) = self.waits_since.filter(|_| heard) else { return false };
         self.waits_since = None;
-        let millis = now - since;
+        let millis = now - since + latency_millis;
         if millis > LONGEST_MILLIS {
             return false;
         }
@@ -96,7 +96,7 @@ mod tests {
             said: level(loud(said, at)),
             heard: level(loud(disturbed, at) || (at >= delay_millis && loud(said, at - delay_millis))),
         };
-        let mut take = |at| round_trip.take(sample(at)).then(|| round_trip.last_millis().unwrap());
+        let mut take = |at| round_trip.take(sample(at), 0.0).then(|| round_trip.last_millis().unwrap());
         (0..12_000).step_by(8).filter_map(&mut take).collect()
     }
 

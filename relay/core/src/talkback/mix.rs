@@ -13,8 +13,11 @@ const TAIL_TICKS: u32 = 20;
 /// a CELT encoder looks (RFC 6716, section 4.3.7.1: 1022 samples).
 const PAST_TICKS: usize = 3;
 
-/// Samples over which sound fades in that is first heard in the middle of a wave: 1 ms.
+/// Samples over which sound fades in that begins in the middle of a wave: 1 ms.
 const ONSET: usize = RATE_HZ as usize / 1000;
+
+/// Sound whose first sample is louder than this begins in the middle of a wave: -40 dBFS.
+const MID_WAVE: f32 = 0.01;
 
 /// One stream of Opus frames: what all who decode it hear.
 #[derive(Debug)]
@@ -87,7 +90,7 @@ impl Mix {
             self.state = if self.state == State::New { State::New } else { State::Paused };
             return None;
         }
-        if self.state == State::New {
+        if self.state == State::New && sound[0].iter().any(|level| level.abs() > MID_WAVE) {
             for (i, sample) in sound.iter_mut().take(ONSET).enumerate() {
                 *sample = blend(SILENCE, *sample, ramp(i, ONSET));
             }

@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 
 use super::limiter::Limiter;
 use super::room::{Room, Spoken};
-use super::voice::Voice;
+use super::voice::{Voice, VoiceCounters};
 use super::way::{Destination, Refusal, Way};
 use super::{Leg, TICK, TalkConfig, TalkOutput, TalkPacket, TalkState, TalkStatus, TalkerStatus};
 use crate::frame::{OpusFrame, SourceId};
@@ -88,11 +88,23 @@ impl Path {
         self.talkers.push(Member::new(talker, listener));
     }
 
-    pub(crate) fn leave(&mut self, talker: TalkerId, now: Instant) {
-        self.talkers.retain(|member| member.id != talker);
+    /// Returns what the talker's voice went through.
+    pub(crate) fn leave(&mut self, talker: TalkerId, now: Instant) -> VoiceCounters {
+        let mut left = VoiceCounters::default();
+        for member in self.talkers.extract_if(.., |member| member.id == talker) {
+            left += member.voice.counters();
+        }
         if self.talkers.is_empty() && self.deserted_since.is_none() {
             self.deserted_since = Some(now);
         }
+        left
+    }
+
+    /// What the voices of those who are here went through.
+    pub(crate) fn counters(&self) -> VoiceCounters {
+        let mut sum = VoiceCounters::default();
+        self.talkers.iter().for_each(|member| sum += member.voice.counters());
+        sum
     }
 
     pub(crate) fn hear(&mut self, frame: MicFrame) {

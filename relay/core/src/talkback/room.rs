@@ -41,6 +41,8 @@ struct Seat {
     own: Option<Mix>,
     /// Ticks since it spoke.
     quiet_ticks: u32,
+    /// Whether it hears the common mix.
+    shares: bool,
 }
 
 impl Seat {
@@ -87,7 +89,7 @@ impl Room {
     fn seat(&mut self, talkers: &[Spoken<'_>]) {
         for listener in talkers.iter().filter_map(|talker| talker.listener) {
             if !self.seats.iter().any(|seat| seat.listener == listener) {
-                self.seats.push(Seat { listener, own: None, quiet_ticks: APART_TICKS });
+                self.seats.push(Seat { listener, own: None, quiet_ticks: APART_TICKS, shares: true });
             }
         }
         let common = &mut self.common;
@@ -105,10 +107,11 @@ impl Room {
 
     /// Gives those who began to speak a mix of their own, and takes it from those who have not spoken for long.
     fn separate(&mut self) {
-        for seat in &mut self.seats {
-            if !seat.is_apart() {
+        for seat in self.seats.iter_mut().filter(|seat| seat.shares == seat.is_apart()) {
+            seat.shares = !seat.shares;
+            if seat.shares {
                 come_back(seat, &mut self.common);
-            } else if seat.own.is_none() && seat.quiet_ticks == 0 {
+            } else {
                 let sounding = self.common.as_mut().filter(|common| common.is_sounding());
                 seat.own = sounding.map(|common| common.branch(self.bitrate_bps));
             }

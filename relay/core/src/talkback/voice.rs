@@ -19,6 +19,7 @@ mod speech;
 mod steer;
 mod stretch;
 
+use std::ops::AddAssign;
 use std::time::Instant;
 
 use self::clock::Clock;
@@ -112,6 +113,18 @@ struct Position {
     beyond: usize,
 }
 
+impl AddAssign for VoiceCounters {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.lost += other.lost;
+        self.recovered += other.recovered;
+        self.concealed += other.concealed;
+        self.late += other.late;
+        self.duplicates += other.duplicates;
+        self.garbage += other.garbage;
+    }
+}
+
 impl Default for Voice {
     fn default() -> Self {
         Self::new()
@@ -165,15 +178,21 @@ impl Voice {
     pub fn pull(&mut self, now: Instant, out: &mut [Sample; TICK]) -> bool {
         let tick = self.clock.tick(now);
         self.recovery.tick();
-        if matches!(self.state, State::Idle) {
+        let begins = matches!(self.state, State::Idle);
+        if begins {
             self.begin(tick);
         }
         let State::Playing(position) = self.state else {
-            out.fill(SILENCE);
-            self.speech.hear_nothing();
-            return false;
+            return self.nothing(out);
         };
-        let too_late = self.use_silence(position.delay(tick, self.decoded.len()) - self.wanted_delay());
+        let mut too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
+        if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() {
+            // A packet of another clock has come, and is not played yet.
+            too_late = 0;
+        }
+        if !begins {
+            too_late = self.use_silence(too_late);
+        }
         let needed = self.stretch.set_speed(self.steering.follow(too_late));
         while self.decoded.len() < needed {
             if !self.refill(tick) {
@@ -183,9 +202,14 @@ impl Voice {
                 break;
             }
         }
+        let is_silent = self.decoded.is_silent() && !self.speech.sounds();
         self.input.clear();
         self.decoded.take(needed, &mut self.input);
-        self.stretch.process(&self.input, out);
+        if is_silent {
+            self.stretch.reset();
+            return self.nothing(out);
+        }
+        self.stretch.process(&mut self.input, out);
         self.speech.hear(out)
     }
 
@@ -248,6 +272,12 @@ impl Voice {
         }
     }
 
+    fn nothing(&mut self, out: &mut [Sample; TICK]) -> bool {
+        out.fill(SILENCE);
+        self.speech.hear_nothing();
+        false
+    }
+
     /// Takes silence as an occasion to put the delay right at once. Returns what remains to be put right.
     fn use_silence(&mut self, too_late: i64) -> i64 {
         if !self.decoded.is_silent() || self.speech.sounds() || too_late.abs() < MARGIN / 2 {
@@ -281,7 +311,7 @@ impl Voice {
             return self.recover(position, gap, missing) || self.make_up(position, gap.min(MADE_UP));
         }
         let delay = tick.wrapping_add(self.decoded.len() as i64).wrapping_sub(time as i64);
-        let stretches = position.beyond > 0 && delay + GROWTH <= self.wanted_delay();
+        let stretches = position.beyond > 0 && delay.saturating_add(GROWTH) <= self.wanted_delay();
         if stretches && self.decoded.holds() && self.make_up(position, MADE_UP) {
             return true;
         }

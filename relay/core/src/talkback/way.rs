@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::answers::Answers;
 use super::invitation::{Invitation, PAYLOAD_TYPE, SAP_PORT};
 use super::{Leg, TICK, TalkPacket};
 use crate::frame::SourceId;
@@ -22,9 +23,8 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
 /// How long a refusal takes to come back: much longer than from a container on this host, or in the next room.
 const REFUSAL_TAKES: Duration = Duration::from_millis(60);
 
-/// How often a container that takes nothing is tried again. Two datagrams each time: Linux answers no more than one a
-/// second, after the first six.
-const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// How often a container that takes nothing is tried again. Two datagrams each time: it refuses no more than one a second.
+const RETRY_EVERY: Duration = Duration::from_millis(2_300);
 
 /// How long a container may take until it is said that it takes nothing.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -32,8 +32,11 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long a receiver takes to open its port once it is told.
 const OPENING_TAKES: Duration = Duration::from_millis(20);
 
-/// Probes before the retries: as many refusals as Linux sends in a row, less one for the announcement.
+/// Probes before the retries.
 const EAGER_PROBES: u32 = 4;
+
+/// Packets of an open way that were refused before the first refusal was heard of: one tick's, and one more.
+const REFUSED_AT_ONCE: f32 = 3.0;
 
 /// Where a container's microphone goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +80,7 @@ pub(crate) struct Way {
     probed: Option<Instant>,
     /// What was refused since the way was open last: of the announcements, and of the sound.
     refused: [Option<Refusal>; 2],
+    answers: Answers,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
@@ -92,6 +96,7 @@ impl Way {
             probe_due: now + OPENING_TAKES,
             probed: None,
             refused: [None; 2],
+            answers: Answers::new(now),
             ssrc: rng.random(),
             sequence: rng.random(),
             timestamp: rng.random(),
@@ -162,6 +167,7 @@ impl Way {
             self.state = State::Opening { since: now, probes: 0 };
             self.announcement_due = now;
             self.probe_due = now + OPENING_TAKES;
+            self.answers.spend(REFUSED_AT_ONCE, now);
         }
         self.refused[1] = Some(refusal);
         self.probed = None;
@@ -182,7 +188,9 @@ impl Way {
             self.invitation = invite(self.to, &self.invitation.title, rng);
         }
         self.announce_if_due(RETRY_EVERY, source, now, out);
-        if self.probed.is_none() && now >= self.probe_due {
+        // A probe that the container would not refuse aloud proves nothing.
+        if self.probed.is_none() && now >= self.probe_due && self.answers.are_left(now) {
+            self.answers.spend(1.0, now);
             out.push(self.packet(source, &[SILENCE; PACKET]));
             self.probed = Some(now);
             self.state = State::Opening { since, probes: probes.saturating_add(1) };
@@ -200,11 +208,13 @@ impl Way {
         now: Instant,
         out: &mut Vec<TalkPacket>,
     ) {
-        if self.to.port.is_none() && now >= self.announcement_due {
-            out.push(self.announcement(source, false));
+        if now < self.announcement_due {
+            return;
         }
-        if now >= self.announcement_due {
-            self.announcement_due = now + again_after;
+        self.announcement_due = now + again_after;
+        if self.to.port.is_none() {
+            self.answers.spend(1.0, now);
+            out.push(self.announcement(source, false));
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opus::{Application, Bitrate, Channels, Encoder};
@@ -10,6 +11,9 @@ use soundport_core::{MicFrame, Sample, TalkerId};
 
 /// How loud tones are; full scale is 1.
 pub const LEVEL: f64 = 0.5;
+
+/// Until then, in samples, a tone that begins may overshoot.
+const SETTLED: u64 = 12_000;
 
 /// The beginning of virtual time.
 #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
@@ -28,6 +32,8 @@ pub struct Microphone {
     pub sequence: u64,
     pub time: u64,
     first_time: u64,
+    /// How loud it is in each ear.
+    pub balance: [f64; 2],
     /// What it hears: a level for each sample.
     sound: Box<dyn FnMut(u64) -> f64>,
 }
@@ -56,6 +62,7 @@ impl Microphone {
             sequence: 65_530,
             time: first_time,
             first_time,
+            balance: [1.0; 2],
             sound: Box::new(sound),
         }
     }
@@ -79,11 +86,11 @@ impl Microphone {
         let from = self.time - self.first_time;
         let mut sound = Vec::with_capacity(self.samples * self.channels);
         for n in 0..self.samples as u64 {
-            let level = (self.sound)(from + n) as f32;
-            sound.extend(std::iter::repeat_n(level, self.channels));
+            let level = (self.sound)(from + n);
+            sound.extend(self.balance[..self.channels].iter().map(|gain| (gain * level) as f32));
         }
         let data = self.encoder.encode_vec_float(&sound, 8_000).unwrap();
-        let frame = self.frame(data);
+        let frame = self.frame(data.into());
         self.time += self.samples as u64;
         (self.spoken_at(self.time), frame)
     }
@@ -111,14 +118,14 @@ impl Microphone {
     }
 
     /// The next packet, with content that somebody else made.
-    pub fn frame(&mut self, data: Vec<u8>) -> MicFrame {
+    pub fn frame(&mut self, data: Arc<[u8]>) -> MicFrame {
         let (sequence, time) = (self.sequence, self.time);
         self.sequence += 1;
-        MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data: data.into() }
+        MicFrame { talker: TalkerId(1), sequence, time, received: beginning(), data }
     }
 
     /// The next packet, of content that somebody else made, and when it is ready to be sent.
-    pub fn send(&mut self, data: Vec<u8>) -> (Duration, MicFrame) {
+    pub fn send(&mut self, data: Arc<[u8]>) -> (Duration, MicFrame) {
         let frame = self.frame(data);
         self.time += self.samples as u64;
         (self.spoken_at(self.time), frame)
@@ -142,7 +149,7 @@ pub struct Tone {
     last: f32,
     position: u64,
     periods: u64,
-    /// The largest step from sample to sample so far, against that of the clean tone.
+    /// The largest step from sample to sample after a quarter of a second, against that of the clean tone.
     pub step: f64,
     /// In samples of relay and of talker, where each hundredth period was heard to begin.
     pub passed: Vec<(f64, f64)>,
@@ -157,9 +164,11 @@ impl Tone {
         let clean = 2.0 * LEVEL * (std::f64::consts::PI * self.hz / 48_000.0).sin();
         let mut step = 0.0_f32;
         for (n, [level, _]) in (self.position..).zip(sound) {
-            step = step.max((level - self.last).abs());
+            if n > SETTLED {
+                step = step.max((level - self.last).abs());
+            }
             if self.last <= 0.0 && *level > 0.0 && (*level - self.last) > 0.01 {
-                if self.periods % 100 == 0 {
+                if self.periods.is_multiple_of(100) {
                     let part = f64::from(self.last / (self.last - level));
                     self.passed.push((n as f64 - 1.0 + part, self.periods as f64 * 48_000.0 / self.hz));
                 }

@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
 use soundport_api::{Source, SourceState};
+use soundport_core::talkback::TalkCounters;
 
 use super::State;
 use super::problem::Refusal;
@@ -34,8 +35,9 @@ pub(super) async fn show(extract::State(state): extract::State<State>) -> Result
         "Streams of events that are open.",
         &[("", state.events.subscribers() as u64)],
     );
-    let help = "What talkers said and was dropped, because talkback was behind.";
-    metric(&mut text, "soundport_talk_dropped_total", "counter", help, &[("", state.talkback.dropped())]);
+    if let Some(talk) = state.talkback.counters().await {
+        render_talk(&mut text, &talk, state.talkback.dropped());
+    }
     if let Some(sap) = &state.sap {
         render_sap(&mut text, sap);
     }
@@ -113,6 +115,37 @@ fn render_sources(text: &mut String, sources: &[Source]) {
         ("{state=\"lost\"}", count(SourceState::Lost)),
     ];
     metric(text, "soundport_sources", "gauge", "Sources, by state.", &states);
+}
+
+fn render_talk(text: &mut String, talk: &TalkCounters, dropped: u64) {
+    let TalkCounters { talkers, voices, stray, encoded, refused, missed_ticks } = *talk;
+    metric(text, "soundport_talkers", "gauge", "Those who are connected to talk.", &[("", talkers)]);
+    let help = "Packets that talkers sent.";
+    metric(text, "soundport_talk_packets_total", "counter", help, &[("", voices.packets)]);
+    let reasons = [
+        ("{reason=\"late\"}", voices.late),
+        ("{reason=\"duplicate\"}", voices.duplicates),
+        ("{reason=\"garbage\"}", voices.garbage),
+        ("{reason=\"not_allowed\"}", stray),
+        ("{reason=\"overload\"}", dropped),
+    ];
+    metric(
+        text,
+        "soundport_talk_dropped_total",
+        "counter",
+        "Packets of talkers that were dropped.",
+        &reasons,
+    );
+    let help = "Packets of talkers that did not come in time.";
+    metric(text, "soundport_talk_lost_total", "counter", help, &[("", voices.lost)]);
+    let help = "Samples of talkers, at 48 kHz, that were made up.";
+    metric(text, "soundport_talk_concealed_samples_total", "counter", help, &[("", voices.concealed)]);
+    let help = "Opus frames encoded for those who hear talkers.";
+    metric(text, "soundport_talk_frames_encoded_total", "counter", help, &[("", encoded)]);
+    let help = "Datagrams that containers refused.";
+    metric(text, "soundport_talk_refused_total", "counter", help, &[("", refused)]);
+    let help = "Times of 10 ms that talkback was too late for.";
+    metric(text, "soundport_talk_missed_ticks_total", "counter", help, &[("", missed_ticks)]);
 }
 
 fn render_sap(text: &mut String, sap: &SapCounters) {

@@ -75,7 +75,10 @@ impl Decoded {
 
     /// Appends a packet's sound. False if it was no Opus.
     pub(crate) fn packet(&mut self, data: &[u8], samples: usize) -> bool {
-        let decoded = self.decode(data, samples, false);
+        if !self.decode(data, samples, false) {
+            self.make_up(samples);
+            return false;
+        }
         let (from, length) = match self.gain() {
             0.0 => (0.0, ONSET),
             gain => (gain, RETURN),
@@ -91,7 +94,7 @@ impl Decoded {
         }
         self.made_up = 0;
         self.append(samples);
-        decoded
+        true
     }
 
     /// Appends the sound of the packet before this one, from what this one says of it. False if it says nothing.

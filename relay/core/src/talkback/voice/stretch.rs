@@ -1,7 +1,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
-    Adjustable as _, Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType,
-    WindowFunction,
+    Adjustable as _, Async, FixedAsync, Indexing, Resampler as _, SincInterpolationParameters,
+    SincInterpolationType, WindowFunction,
 };
 
 use crate::sample::{SILENCE, Sample};
@@ -17,10 +17,18 @@ const PHASES: usize = 256;
 pub(crate) const MAX_DEVIATION: f64 = 0.02;
 
 /// Plays sound a little faster or slower, by resampling: pitch changes with speed, and no sample is dropped or repeated.
+///
+/// Works on what is the same in both ears, and on what is not; of most voices that is nothing, and costs nothing.
 pub(crate) struct Stretch {
     /// None where it could not be made: then the speed is always 1.
     inner: Option<Async<f32>>,
+    /// Which of the two there is.
+    parts: Indexing,
 }
+
+/// With only what is the same in both ears, and with both.
+const MONO: [bool; 2] = [true, false];
+const STEREO: [bool; 2] = [true, true];
 
 impl Stretch {
     pub(crate) fn new() -> Self {
@@ -34,13 +42,14 @@ impl Stretch {
         let inner = Async::new_sinc(1.0, 1.0 + 2.0 * MAX_DEVIATION, &parameters, TICK, 2, FixedAsync::Output)
             .inspect_err(|error| tracing::error!(%error, "no resampler: a talker's clock is not followed"))
             .ok();
-        Self { inner }
+        Self { inner, parts: Indexing { active_channels_mask: Some(MONO.into()), ..Indexing::default() } }
     }
 
     /// Forgets the past.
     pub(crate) fn reset(&mut self) {
         if let Some(inner) = &mut self.inner {
             inner.reset();
+            self.parts.active_channels_mask = Some(MONO.into());
         }
     }
 
@@ -56,22 +65,37 @@ impl Stretch {
         inner.input_frames_next()
     }
 
-    /// Makes a tick of as many samples as [`set_speed`](Self::set_speed) asked for.
-    pub(crate) fn process(&mut self, sound: &[Sample], out: &mut [Sample; TICK]) {
+    /// Makes a tick of as many samples as [`set_speed`](Self::set_speed) asked for, and uses them up.
+    pub(crate) fn process(&mut self, sound: &mut [Sample], out: &mut [Sample; TICK]) {
         let Some(inner) = &mut self.inner else {
             out.iter_mut().zip(sound).for_each(|(out, sample)| *out = *sample);
             return;
         };
+        if sound.iter().any(|[left, right]| left != right) {
+            // From here on for good: what is left out has no past.
+            self.parts.active_channels_mask = Some(STEREO.into());
+        }
+        for sample in sound.iter_mut() {
+            let [left, right] = *sample;
+            *sample = [(left + right) * 0.5, (left - right) * 0.5];
+        }
+        out.fill(SILENCE);
         let frames = sound.len();
         let done = match (
             InterleavedSlice::new(sound.as_flattened(), 2, frames),
             InterleavedSlice::new_mut(out.as_flattened_mut(), 2, TICK),
         ) {
-            (Ok(input), Ok(mut output)) => inner.process_into_buffer(&input, &mut output, None).is_ok(),
+            (Ok(input), Ok(mut output)) => {
+                inner.process_into_buffer(&input, &mut output, Some(&self.parts)).is_ok()
+            }
             _ => false,
         };
         if !done {
             out.fill(SILENCE);
+        }
+        for sample in out {
+            let [same, other] = *sample;
+            *sample = [same + other, same - other];
         }
     }
 }
