@@ -1,22 +1,48 @@
 //! What is said into a container is heard there by unmodified programs, as a microphone.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use soundport_tests::{Callee, Recorder, Says, SpeechOptions, Tolerance, long, report, turn};
+use soundport_tests::{Callee, Process, Says, SpeechOptions, Tolerance, report, turn, wait_for};
 
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/aiortc_whip.py");
 const HZ: f64 = 700.0;
 const LIMIT: Duration = Duration::from_secs(15);
 /// A receiver that follows a clock has settled by then.
 const SETTLE: Duration = Duration::from_secs(2);
 
 #[test]
+fn a_publisher_that_is_not_ours_is_heard() -> Result<()> {
+    let _turn = turn();
+    let callee = Callee::pulse_audio()?;
+    let recorder = callee.server()?.parec()?;
+    let python = std::env::var_os("SOUNDPORT_PYTHON")
+        .context("SOUNDPORT_PYTHON names no Python with aiortc: run `cargo xtask test`")?;
+    let url = format!("{}/whip/{}", callee.relay().http().base(), callee.id());
+    let mut command = Command::new(python);
+    let mut aiortc = Process::start("aiortc", command.args([SCRIPT, &url, "700", "10"]))?;
+    recorder.wait_tone(0, HZ, 0.4, LIMIT).with_context(|| aiortc.stderr())?;
+    std::thread::sleep(SETTLE);
+    let heard = recorder.hear(Duration::from_secs(4))?;
+    for ear in [0, 1] {
+        let level = heard.rms(ear) * 2.0_f64.sqrt();
+        report(&format!("aiortc is heard with {level:.3}, {:.2?}", heard.flaws(ear, HZ, Tolerance::STRICT)));
+        ensure!((0.42..0.58).contains(&level), "{HZ} Hz of {level:.3}");
+        heard.check_course(ear, HZ)?;
+    }
+    let status = wait_for("aiortc to leave", LIMIT, || aiortc.ended())?;
+    ensure!(status.success(), "aiortc failed: {}", aiortc.stderr());
+    callee.wait_talkers(0)
+}
+
+#[test]
 fn three_talkers_are_heard_alike_and_nobody_is_disturbed_who_stays() -> Result<()> {
     let _turn = turn();
-    let desk = Callee::pulse_audio()?;
-    let recorder = desk.server()?.parec()?;
+    let callee = Callee::pulse_audio()?;
+    let recorder = callee.server()?.parec()?;
     let talkers = [400.0, 700.0, 1100.0]
-        .map(|hz| desk.talk(SpeechOptions::says(Says::Tone(hz, 0.25))).map(|client| (hz, client)));
+        .map(|hz| callee.talk(SpeechOptions::says(Says::Tone(hz, 0.25))).map(|client| (hz, client)));
     let mut talkers = talkers.into_iter().collect::<Result<Vec<_>>>()?;
     recorder.wait_tone(0, 1100.0, 0.2, LIMIT)?;
     std::thread::sleep(SETTLE);
@@ -40,10 +66,10 @@ fn three_talkers_are_heard_alike_and_nobody_is_disturbed_who_stays() -> Result<(
 #[test]
 fn talkers_who_are_loud_together_are_not_clipped() -> Result<()> {
     let _turn = turn();
-    let desk = Callee::pulse_audio()?;
-    let recorder = desk.server()?.parec()?;
+    let callee = Callee::pulse_audio()?;
+    let recorder = callee.server()?.parec()?;
     let _talkers = [400.0, 700.0, 1100.0]
-        .map(|hz| desk.talk(SpeechOptions::says(Says::Tone(hz, 0.6))))
+        .map(|hz| callee.talk(SpeechOptions::says(Says::Tone(hz, 0.6))))
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
     recorder.wait_tone(0, 1100.0, 0.2, LIMIT)?;
@@ -66,9 +92,9 @@ fn talkers_who_are_loud_together_are_not_clipped() -> Result<()> {
 #[test]
 fn talkers_who_send_junk_disturb_nobody() -> Result<()> {
     let _turn = turn();
-    let desk = Callee::pulse_audio()?;
-    let recorder = desk.server()?.parec()?;
-    let _clean = desk.talk(SpeechOptions::says(Says::Tone(HZ, 0.25)))?;
+    let callee = Callee::pulse_audio()?;
+    let recorder = callee.server()?.parec()?;
+    let _clean = callee.talk(SpeechOptions::says(Says::Tone(HZ, 0.25)))?;
     recorder.wait_tone(0, HZ, 0.2, LIMIT)?;
     std::thread::sleep(SETTLE);
     let begin = recorder.frames();
@@ -83,7 +109,7 @@ fn talkers_who_send_junk_disturb_nobody() -> Result<()> {
         ("loss", SpeechOptions { loss: 0.2, ..quiet(400.0) }, Some(400.0)),
     ];
     for (name, options, hz) in junk {
-        let talker = desk.talk(options)?;
+        let talker = callee.talk(options)?;
         if let Some(hz) = hz {
             recorder.wait_tone(0, hz, 0.15, LIMIT).with_context(|| name)?;
         }
@@ -92,10 +118,10 @@ fn talkers_who_send_junk_disturb_nobody() -> Result<()> {
     let length = (recorder.frames() - begin) as f64 / 48_000.0;
     let heard = recorder.since(begin, Duration::from_secs_f64(length))?;
     heard.check_course(0, HZ)?;
-    let garbage = desk.talk(SpeechOptions::says(Says::Garbage))?;
+    let garbage = callee.talk(SpeechOptions::says(Says::Garbage))?;
     std::thread::sleep(SETTLE);
     garbage.leave()?;
-    desk.wait_talkers(1)?;
+    callee.wait_talkers(1)?;
     let after = recorder.hear(Duration::from_secs(3))?;
     after.part(1.0, 2.0).flaws(0, HZ, Tolerance::STRICT).none()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use soundport_api::TalkbackState;
 use soundport_tests::{
-    AudioServer, Browser, BrowserOptions, Callee, Microphone, Process, Recorder, Recording, Relay,
+    AudioServer, Browser, BrowserOptions, Callee, Firefox, Microphone, Process, Recorder, Recording, Relay,
     RelayOptions, Tolerance, long, report, turn, wait_for,
 };
 use tempfile::TempDir;
@@ -60,13 +60,18 @@ fn chromiums_microphone_is_pipewires() -> Result<()> {
     talks_clean(&callee, &recorders, Tolerance::SAMPLE)
 }
 
-/// Talks from Chromium without processing, and hears both ears at every recorder, at least once of three times without a
-/// flaw.
+/// Talks from Chromium without processing, and hears it at every recorder.
 fn talks_clean(callee: &Callee, recorders: &[(&str, Recorder)], tolerance: Tolerance) -> Result<()> {
-    let length = Duration::from_secs(if long() { 60 } else { 10 });
     let wav = Wav::tones(HZ[0], HZ[1])?;
     let browser = wav.browser()?;
     goes_live(&browser, &callee.relay().http_url(), callee.id())?;
+    hears_clean(recorders, tolerance)?;
+    browser.close()
+}
+
+/// Hears a tone for each ear at every recorder, at least once of three times without a flaw.
+fn hears_clean(recorders: &[(&str, Recorder)], tolerance: Tolerance) -> Result<()> {
+    let length = Duration::from_secs(if long() { 60 } else { 10 });
     for (_, recorder) in recorders {
         recorder.wait_tone(0, HZ[0], 0.4, LIMIT)?;
     }
@@ -89,13 +94,31 @@ fn talks_clean(callee: &Callee, recorders: &[(&str, Recorder)], tolerance: Toler
             }
         }
         match flawed {
-            None => return browser.close(),
+            None => return Ok(()),
             Some((name, flaws)) if tries == 3 => {
                 return flaws.none().with_context(|| format!("{name}, as in the two tries before"));
             }
             Some(_) => {}
         }
     }
+}
+
+#[test]
+fn firefoxes_microphone_is_pulse_audios() -> Result<()> {
+    let _turn = turn();
+    let callee = Callee::pulse_audio()?;
+    let recorders = [("parec", callee.server()?.parec()?)];
+    let wav = Wav::tones(HZ[0], HZ[1])?;
+    let mouth = AudioServer::pulse_audio(None)?;
+    mouth.silent_microphone()?;
+    let _playing = mouth.play(&wav.path(), Some("micsink"))?;
+    let mut firefox = Firefox::start(&mouth)?;
+    firefox.open(&callee.relay().http_url())?;
+    let card = format!("[data-source='{}']", callee.id());
+    firefox.click(&format!("{card} [data-action='talk-raw']"))?;
+    firefox.click(&format!("{card} [data-action='talk']"))?;
+    firefox.wait(&format!("{card}[data-talk='live']"))?;
+    hears_clean(&recorders, Tolerance::SAMPLE)
 }
 
 #[test]
