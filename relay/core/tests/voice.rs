@@ -72,6 +72,55 @@ fn a_stall_makes_delay_grow_at_once_and_shrink_slowly_without_a_click() {
 }
 
 #[test]
+fn jitter_is_bridged() {
+    let mut dice = Dice::new(6);
+    let mut packets = Microphone::new(beats()).speak(seconds(60));
+    packets.iter_mut().for_each(|(at, _)| *at += ms((dice.roll() * 12.0) as u64));
+    let mut relay = Relay::new();
+    relay.hear(packets);
+    let delays = beat_delays(&relay.heard);
+    let (settled, counters) = (median(&delays), relay.voice.counters());
+    assert!(settled < 26.0, "{settled} ms");
+    assert!(counters.concealed < 2 * 960 && counters.lost == 0 && counters.late == 0, "{counters:?}");
+}
+
+#[test]
+fn delay_is_bounded_whatever_the_network_does() {
+    let mut packets = Microphone::new(beats()).speak(seconds(60));
+    let stalls = [10, 20, 21, 22, 30, 35, 40, 41, 42, 43, 44];
+    for second in stalls {
+        // Nothing comes for a while, and then all of it.
+        let end = seconds(second) + ms(450 + 40 * (second % 7));
+        for (at, _) in packets.iter_mut().filter(|(at, _)| (seconds(second)..end).contains(at)) {
+            *at = end;
+        }
+    }
+    let mut relay = Relay::new();
+    relay.hear(packets);
+    let delays = beat_delays(&relay.heard);
+    // A beat that begins in a stall is not heard to begin.
+    let undisturbed = (0..).zip(&delays).filter(|(second, _)| !stalls.contains(second));
+    assert!(undisturbed.map(|(_, delay)| *delay).fold(0.0, f64::max) < 220.0, "{delays:.0?}");
+    assert!(delays.last().is_some_and(|delay| *delay < 160.0), "{delays:.0?}");
+}
+
+#[test]
+fn pauses_are_used_to_catch_up() {
+    // Half a second of sound, and half a second of the noise of a room.
+    let (mut wave, mut noise) = (tone(700.0), Dice::new(9));
+    let sound = move |n: u64| if n % 48_000 < 24_000 { wave(n) } else { (noise.roll() - 0.5) * 0.002 };
+    let mut packets = Microphone::new(sound).speak(seconds(30));
+    packets
+        .iter_mut()
+        .filter(|(at, _)| (ms(9_600)..ms(9_700)).contains(at))
+        .for_each(|(at, _)| *at = ms(9_700));
+    let mut relay = Relay::new();
+    relay.hear(packets);
+    let delays = beat_delays(&relay.heard);
+    assert!(delays[10] > 60.0 && delays[18] < 30.0, "{delays:.0?}");
+}
+
+#[test]
 fn lost_packets_are_concealed() {
     let mut microphone = Microphone::new(tone(700.0));
     let mut dice = Dice::new(5);
@@ -309,6 +358,19 @@ fn ticks_that_come_late_or_several_at_once_change_nothing() {
     assert!(step(sound) < 1.02, "a click");
     assert!(ear::fit(sound, 0, &[700.0]).1 < 0.02 * LEVEL, "the pitch wavers");
     assert_eq!(relay.voice.counters().concealed, 0);
+}
+
+#[test]
+fn ticks_that_never_come_leave_no_delay() {
+    let packets = Microphone::new(beats()).speak(seconds(20));
+    let mut relay = Relay::new();
+    relay.hear(packets[..525].to_vec());
+    relay.miss(ms(400));
+    relay.hear(packets[525..].to_vec());
+    // What was heard before lies so much earlier in the recording.
+    let delays = beat_delays(&relay.heard[10 * 48_000 + 24_000..]);
+    let delays: Vec<f64> = delays.iter().map(|delay| (delay + 10_500.0 + 400.0).rem_euclid(1000.0)).collect();
+    assert!(delays[1..].iter().all(|delay| *delay < 40.0), "{delays:.0?}");
 }
 
 #[test]

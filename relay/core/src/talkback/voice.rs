@@ -93,6 +93,8 @@ pub struct Voice {
     speech: Speech,
     counters: VoiceCounters,
     state: State,
+    /// Ticks were missed: what was to be played in them is left out.
+    hurries: bool,
     /// Samples on their way into the stretch.
     input: Vec<Sample>,
 }
@@ -145,6 +147,7 @@ impl Voice {
             speech: Speech::new(),
             counters: VoiceCounters::default(),
             state: State::Idle,
+            hurries: false,
             input: Vec::with_capacity(2 * TICK),
         }
     }
@@ -176,7 +179,8 @@ impl Voice {
 
     /// Makes the next 10 ms of sound. Returns whether they are more than silence.
     pub fn pull(&mut self, now: Instant, out: &mut [Sample; TICK]) -> bool {
-        let tick = self.clock.tick(now);
+        let (tick, missed) = self.clock.tick(now);
+        self.hurries |= missed;
         self.recovery.tick();
         let begins = matches!(self.state, State::Idle);
         if begins {
@@ -185,15 +189,8 @@ impl Voice {
         let State::Playing(position) = self.state else {
             return self.nothing(out);
         };
-        let mut too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
-        if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() {
-            // A packet of another clock has come, and is not played yet.
-            too_late = 0;
-        }
-        if !begins {
-            too_late = self.use_silence(too_late);
-        }
-        let needed = self.stretch.set_speed(self.steering.follow(too_late));
+        let too_late = if begins { 0 } else { self.use_silence(self.too_late(position, tick)) };
+        let needed = self.stretch.set_speed(self.steering.follow(too_late, self.speech.loudness()));
         while self.decoded.len() < needed {
             if !self.refill(tick) {
                 self.decoded.pause(needed - self.decoded.len());
@@ -232,7 +229,8 @@ impl Voice {
 impl Voice {
     /// The delay at which nearly all packets are there when they are needed.
     fn wanted_delay(&self) -> i64 {
-        self.jitter.slow().saturating_add(TICK as i64 + MARGIN + self.recovery.wait())
+        let usual = self.jitter.slow().saturating_add(TICK as i64 + MARGIN);
+        usual.saturating_add(self.recovery.wait()).min(self.longest_delay())
     }
 
     /// The delay at which a packet is too old to be played, if there is a later one.
@@ -278,6 +276,13 @@ impl Voice {
         false
     }
 
+    /// By how many samples the delay is longer than it should be.
+    fn too_late(&self, position: Position, tick: i64) -> i64 {
+        let too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
+        // If it is wild, a packet of another clock has come, and is not played yet.
+        if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() { 0 } else { too_late }
+    }
+
     /// Takes silence as an occasion to put the delay right at once. Returns what remains to be put right.
     fn use_silence(&mut self, too_late: i64) -> i64 {
         if !self.decoded.is_silent() || self.speech.sounds() || too_late.abs() < MARGIN / 2 {
@@ -315,7 +320,9 @@ impl Voice {
         if stretches && self.decoded.holds() && self.make_up(position, MADE_UP) {
             return true;
         }
-        let is_too_old = delay > self.longest_delay().saturating_add(SLACK) && self.queue.len() > 1;
+        let longest = if self.hurries { self.wanted_delay() } else { self.longest_delay() };
+        let is_too_old = delay > longest.saturating_add(SLACK) && self.queue.len() > 1;
+        self.hurries &= is_too_old;
         self.play_next(position, missing, is_too_old);
         true
     }

@@ -224,6 +224,11 @@ impl Relay {
         }
     }
 
+    /// Misses the ticks of so much time.
+    pub fn miss(&mut self, length: Duration) {
+        self.due += length;
+    }
+
     pub fn play_until(&mut self, at: Duration) {
         loop {
             let late = (self.late)(self.ticks);
