@@ -157,7 +157,7 @@ mod tests {
             Trouble::Unknown,
         ];
         let failures = [Failure::NoRelay, Failure::UnknownSource, Failure::NoMedia, Failure::NoWebRtc];
-        for notice in troubles.map(trouble).iter().chain(&failures.each_ref().map(|it| failure(it))) {
+        for notice in troubles.map(trouble).iter().chain(&failures.each_ref().map(failure)) {
             assert!(notice.words.ends_with('.') && !notice.words.contains('!'), "{}", notice.words);
         }
         for pause in [Pause::Broken, Pause::NoRelay, Pause::SourceGone, Pause::NotLive, Pause::Busy] {

@@ -106,6 +106,9 @@ use soundport_web::components::SourceCardProps;
     export function unplug() { mic.tracks.at(-1).dispatchEvent(new Event('ended')); }
     export function permit(state) { permission.state = state; permission.dispatchEvent(new Event('change')); }
     export function change(list) { list.dispatchEvent(new Event('change', { bubbles: true })); }
+    const session = { type: '' };
+    Object.defineProperty(navigator, 'audioSession', { value: session });
+    export function audio_session() { return session.type; }
     export function press(what, on, key) {
         const options = { bubbles: true, cancelable: true, button: 0, key };
         on.dispatchEvent(what.startsWith('key') ? new KeyboardEvent(what, options) : new PointerEvent(what, options));
@@ -146,6 +149,7 @@ extern "C" {
     fn unplug();
     fn unlist(id: &str);
     fn permit(state: &str);
+    fn audio_session() -> String;
     fn change(list: &Element);
     fn press(what: &str, on: &Element, key: &str);
     fn input(slider: &Element);
@@ -234,6 +238,11 @@ pub(crate) fn microphones_asked_for() -> Vec<String> {
 /// How many microphones are in use.
 pub(crate) fn microphones_in_use() -> u32 {
     microphones()
+}
+
+/// What the page says that its sound is for.
+pub(crate) fn sound_is_for() -> String {
+    audio_session()
 }
 
 /// Takes the microphone away.
@@ -341,8 +350,8 @@ impl Stage {
     pub(crate) fn choose(&self, selector: &str, label: &str) {
         let list = self.one(selector);
         let options = list.query_selector_all("option").unwrap();
-        let all = (0..options.length()).filter_map(|place| options.get(place));
-        let wanted = all.filter(|option| option.text_content().as_deref() == Some(label)).last().unwrap();
+        let mut all = (0..options.length()).filter_map(|place| options.get(place));
+        let wanted = all.find(|option| option.text_content().as_deref() == Some(label)).unwrap();
         js_sys::Reflect::set(&wanted, &"selected".into(), &true.into()).unwrap();
         change(&list);
     }

@@ -62,10 +62,43 @@ async fn a_click_is_live_when_the_way_is_open_and_another_mutes() {
     until_talk(&stage, "muted").await;
     until("silence", || !stage.is_heard()).await;
     assert_eq!((stage::microphones_in_use(), stage::tab_title().as_str()), (1, "Soundport"));
+    assert_eq!(stage::sound_is_for(), "play-and-record");
     stage.click("[data-action=talk-end]");
     until_talk(&stage, "off").await;
     until("the session's end", || stage.ended().iter().any(|at| at.ends_with("/whip/kiosk/talk1"))).await;
     assert_eq!(stage::microphones_in_use(), 0);
+    assert_eq!(stage::sound_is_for(), "playback");
+}
+
+#[wasm_bindgen_test]
+async fn a_source_that_no_longer_takes_talk_ends_it() {
+    let stage = live_page().await;
+    stage.relay_tells("source", &source("kiosk", SourceState::Live));
+    until("the end", || stage.find(TALK).is_none() && stage::microphones_in_use() == 0).await;
+    assert_eq!(stage::tab_title(), "Soundport");
+}
+
+#[wasm_bindgen_test]
+async fn a_source_that_is_gone_stays_and_is_not_live() {
+    let stage = live_page().await;
+    stage.relay_tells("gone", &soundport_api::Gone { id: "kiosk".into() });
+    until_talk(&stage, "opening").await;
+    until("silence", || !stage.is_heard()).await;
+    stage.relay_tells("source", &talkable("kiosk", TalkbackState::Open, &[(7, false)]));
+    until_talk(&stage, "live").await;
+}
+
+#[wasm_bindgen_test]
+async fn a_page_without_a_stream_learns_of_an_open_way_soon() {
+    let stage = page(TalkbackState::Closed, "").await;
+    stage.relay_refuses_streams();
+    stage.stream_ends();
+    until("the list", || stage.times_asked("api/sources") > 0).await;
+    stage.click(TALK);
+    until_talk(&stage, "opening").await;
+    let before = stage.times_asked("api/sources");
+    stage::sleep_for(0.0);
+    until("the list, again and again", || stage.times_asked("api/sources") > before + 4).await;
 }
 
 #[wasm_bindgen_test]
