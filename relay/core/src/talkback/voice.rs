@@ -108,6 +108,18 @@ enum State {
     Playing(Position),
 }
 
+impl AddAssign for VoiceCounters {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.lost += other.lost;
+        self.recovered += other.recovered;
+        self.concealed += other.concealed;
+        self.late += other.late;
+        self.duplicates += other.duplicates;
+        self.garbage += other.garbage;
+    }
+}
+
 impl Default for Voice {
     fn default() -> Self {
         Self::new()

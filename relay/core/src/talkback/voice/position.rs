@@ -7,18 +7,6 @@ pub(crate) struct Position {
     pub(crate) beyond: usize,
 }
 
-impl AddAssign for VoiceCounters {
-    fn add_assign(&mut self, other: Self) {
-        self.packets += other.packets;
-        self.lost += other.lost;
-        self.recovered += other.recovered;
-        self.concealed += other.concealed;
-        self.late += other.late;
-        self.duplicates += other.duplicates;
-        self.garbage += other.garbage;
-    }
-}
-
 impl Position {
     /// How far the oldest of `waiting` samples is behind the relay's clock.
     pub(crate) fn delay(self, tick: i64, waiting: usize) -> i64 {
