@@ -125,8 +125,13 @@ impl AudioServer {
     pub fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         private(&mut command, &self.folder);
-        command.env("PULSE_SERVER", format!("unix:{}", self.socket.display()));
+        self.address(&mut command);
         command
+    }
+
+    /// Has a command find this server, and everything else as it is.
+    pub(crate) fn address(&self, command: &mut Command) {
+        command.env("PULSE_SERVER", format!("unix:{}", self.socket.display()));
     }
 
     /// The daemon, with all it is made of.

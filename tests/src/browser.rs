@@ -2,6 +2,7 @@
 
 mod driver;
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +15,7 @@ use thirtyfour::{By, WebDriver, WindowHandle};
 use tokio::runtime::Runtime;
 
 use self::driver::Driver;
-use crate::{Recording, wait_for, wait_until};
+use crate::{AudioServer, Container, Recording, wait_for, wait_until};
 
 const TAP: &str = include_str!("browser/tap.js");
 const STATE_LIMIT: Duration = Duration::from_secs(15);
@@ -27,6 +28,35 @@ pub struct Browser {
     session: Option<WebDriver>,
     runtime: Runtime,
     driver: Driver,
+}
+
+/// How a browser is started.
+#[derive(Debug, Default, Clone)]
+pub struct BrowserOptions<'a> {
+    /// What it hears.
+    pub microphone: Microphone,
+    /// Whose loudspeakers and microphones it has; else none but a fake one.
+    pub server: Option<&'a AudioServer>,
+    /// It runs in a container.
+    pub inside: Option<&'a Container>,
+    /// A name that it takes for this machine's, and for no secure one.
+    pub known_as: Option<&'a str>,
+}
+
+/// What a browser has of a microphone.
+#[derive(Debug, Default, Clone)]
+pub enum Microphone {
+    /// Whatever there is, and the person is asked: in a test, for ever.
+    #[default]
+    Unasked,
+    /// One that plays this WAV file over and over; the person says yes.
+    Wav(PathBuf),
+    /// The same, and whether the person says yes is for [`Browser::permit`] to say.
+    Asked(PathBuf),
+    /// The person says no.
+    Denied,
+    /// Those of the audio server; the person says yes.
+    Granted,
 }
 
 /// A tab of a [`Browser`].
@@ -61,7 +91,15 @@ impl Browser {
     /// # Errors
     /// When Chromium or its driver is missing or does not start.
     pub fn start() -> Result<Self> {
-        let browser = Self::plain()?;
+        Self::with(&BrowserOptions::default())
+    }
+
+    /// As [`Self::start`], as the options say.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn with(options: &BrowserOptions<'_>) -> Result<Self> {
+        let browser = Self::untouched(options)?;
         browser.tap()?;
         Ok(browser)
     }
@@ -71,10 +109,7 @@ impl Browser {
     /// # Errors
     /// As [`Self::start`].
     pub fn plain() -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let driver = Driver::start()?;
-        let session = runtime.block_on(driver.session()).with_context(|| driver.log())?;
-        Ok(Self { session: Some(session), runtime, driver })
+        Self::untouched(&BrowserOptions::default())
     }
 
     /// Opens a tab in a window of its own and goes there.
@@ -202,7 +237,35 @@ impl Browser {
         self.wait(&format!("[data-source='{source}'][data-source-state='{state}']"))
     }
 
-    /// Clicks a button on the card of `source`: `listen`, `stop` or `mute`.
+    /// Waits until the talk button of `source` stands so: `off`, `asking`, `connecting`, `opening`, `muted`, `live`,
+    /// `refused` or `failed`.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_talk(&self, source: &str, standing: &str) -> Result<()> {
+        self.wait(&format!("[data-source='{source}'][data-talk='{standing}']"))
+    }
+
+    /// Waits until the card of `source` gives this reason why nobody hears what is said, and returns its words.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_talk_notice(&self, source: &str, name: &str) -> Result<String> {
+        let selector = format!("[data-source='{source}'] [data-talk-notice='{name}']");
+        self.wait(&selector)?;
+        self.run("return document.querySelector(arguments[0]).innerText", vec![json!(selector)])
+    }
+
+    /// Says whether pages may use the microphone: `granted`, `denied` or `prompt`.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn permit(&self, setting: &str) -> Result<()> {
+        let permission = json!({ "permission": { "name": "microphone" }, "setting": setting });
+        self.cdp("Browser.setPermission", permission).map(|_| ())
+    }
+
+    /// Clicks a button on the card of `source`: `listen`, `stop`, `mute`, `talk`, …
     ///
     /// # Errors
     /// As [`Self::click`].
@@ -360,6 +423,13 @@ impl Browser {
         self.driver.kill();
         // There is nobody left to be told.
         self.session.take().map(WebDriver::leak);
+    }
+
+    fn untouched(options: &BrowserOptions<'_>) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let driver = Driver::start(options)?;
+        let session = runtime.block_on(driver.session()).with_context(|| driver.log())?;
+        Ok(Self { session: Some(session), runtime, driver })
     }
 
     fn set_window(&self, state: &str, visibility: &str) -> Result<()> {

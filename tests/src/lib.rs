@@ -5,7 +5,9 @@
 mod announcer;
 mod audio_server;
 mod browser;
+mod callee;
 mod events;
+mod firefox;
 mod flaws;
 mod http;
 mod likeness;
@@ -27,8 +29,10 @@ mod whip;
 
 pub use announcer::{Announced, Announcer};
 pub use audio_server::AudioServer;
-pub use browser::{Browser, Inbound, Tab};
+pub use browser::{Browser, BrowserOptions, Inbound, Microphone, Tab};
+pub use callee::Callee;
 pub use events::{Event, Events, Subscribers};
+pub use firefox::Firefox;
 pub use flaws::{Flaws, Tolerance};
 pub use http::{Answer, Http, Request};
 pub use namespace::{Namespace, Wire};
@@ -44,5 +48,5 @@ pub use tone::{Recording, Tone};
 pub use tone_sender::{Onset, Pause, Signal, ToneSender, ToneSenderOptions};
 pub use turn::{long, turn};
 pub use wait::{wait_for, wait_until};
-pub use whep::{Listener, Packet, Stream, WhepClient, opus_offer};
+pub use whep::{Listener, Packet, Stream, WhepClient, opus_offer, talk_offer};
 pub use whip::{Said, Says, Speech, SpeechOptions, Talker, WhipClient};

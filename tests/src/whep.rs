@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 pub use listener::Listener;
-pub use offer::opus_offer;
+pub use offer::{opus_offer, talk_offer};
 pub use stream::{Packet, Stream};
 
 use crate::{Answer, Http, wait_for, wait_until};

@@ -26,3 +26,8 @@ pub fn opus_offer(media: &[&str]) -> String {
     }
     offer
 }
+
+/// An offer to send Opus as a browser writes it, for requests whose session is never connected; `media` as for [`opus_offer`].
+pub fn talk_offer(media: &[&str]) -> String {
+    opus_offer(media).replace("a=recvonly", "a=sendonly").replace("stereo=1", "stereo=1;sprop-stereo=1")
+}

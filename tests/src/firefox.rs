@@ -1,0 +1,137 @@
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{AudioServer, Process, wait_for};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(20);
+/// What a fresh profile would otherwise ask the user and the network.
+const PREFERENCES: &str = r#"user_pref("media.navigator.permission.disabled", true);
+user_pref("media.autoplay.default", 0);
+user_pref("browser.shell.checkDefaultBrowser", false);
+user_pref("browser.aboutwelcome.enabled", false);
+user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("toolkit.telemetry.enabled", false);
+user_pref("app.update.enabled", false);
+user_pref("network.captive-portal-service.enabled", false);
+user_pref("network.connectivity-service.enabled", false);
+"#;
+
+/// Firefox with one tab, whose microphone is that of an audio server; the person says yes. It is killed on drop.
+///
+/// It is driven by its own remote protocol, Marionette, so that no further program is needed.
+#[derive(Debug)]
+pub struct Firefox {
+    process: Process,
+    connection: TcpStream,
+    number: u64,
+    _profile: TempDir,
+}
+
+impl Firefox {
+    /// A fresh one.
+    ///
+    /// # Errors
+    /// When it is missing or does not start.
+    pub fn start(server: &AudioServer) -> Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let preferences = format!("{PREFERENCES}user_pref(\"marionette.port\", {port});\n");
+        std::fs::write(profile.path().join("user.js"), preferences)?;
+        let mut command = server.client("firefox-esr");
+        command.args(["--headless", "--no-remote", "--marionette", "--profile"]).arg(profile.path());
+        // Root has no sandbox of its own.
+        command.env("MOZ_DISABLE_CONTENT_SANDBOX", "1").env("MOZ_CRASHREPORTER_DISABLE", "1");
+        let process = Process::start("firefox-esr", &mut command)?;
+        let connect = || Ok(TcpStream::connect(("127.0.0.1", port)).ok());
+        let connection = wait_for("Firefox", START_LIMIT, connect).with_context(|| process.stderr())?;
+        connection.set_read_timeout(Some(START_LIMIT))?;
+        let mut firefox = Self { process, connection, number: 0, _profile: profile };
+        firefox.receive().context("no greeting")?;
+        firefox.ask("WebDriver:NewSession", &json!({ "acceptInsecureCerts": true }))?;
+        Ok(firefox)
+    }
+
+    /// Opens a page and waits until it is loaded.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub fn open(&mut self, url: &str) -> Result<()> {
+        self.ask("WebDriver:Navigate", &json!({ "url": url })).map(|_| ())
+    }
+
+    /// Clicks as a finger does: the element must be there, visible and uncovered.
+    ///
+    /// # Errors
+    /// When there is no such element within a while, or it cannot be clicked.
+    pub fn click(&mut self, selector: &str) -> Result<()> {
+        wait_for(&format!("a click on {selector}"), LIMIT, || {
+            let found =
+                self.ask("WebDriver:FindElement", &json!({ "using": "css selector", "value": selector }))?;
+            let element = found["value"].as_object().and_then(|found| found.values().next()).cloned();
+            self.ask("WebDriver:ElementClick", &json!({ "id": element.context("no element")? }))?;
+            Ok(Some(()))
+        })
+    }
+
+    /// Waits until an element is there.
+    ///
+    /// # Errors
+    /// When it is not within a while; the text holds the page's words.
+    pub fn wait(&mut self, selector: &str) -> Result<()> {
+        let waited = wait_for(selector, LIMIT, || {
+            let found =
+                self.run("return document.querySelector(arguments[0]) !== null", &json!([selector]))?;
+            Ok((found == json!(true)).then_some(()))
+        });
+        if waited.is_err() {
+            let words = self.run("return document.body.innerText", &json!([]))?;
+            return waited.with_context(|| words.to_string());
+        }
+        waited
+    }
+
+    /// Runs a script in the page and takes what it returns.
+    ///
+    /// # Errors
+    /// When it throws.
+    pub fn run(&mut self, script: &str, arguments: &Value) -> Result<Value> {
+        let answer = self.ask("WebDriver:ExecuteScript", &json!({ "script": script, "args": arguments }))?;
+        Ok(answer["value"].clone())
+    }
+
+    /// A command is `length:[0, number, name, parameters]`, its answer `length:[1, number, error, result]`.
+    fn ask(&mut self, name: &str, parameters: &Value) -> Result<Value> {
+        self.number += 1;
+        let command = json!([0, self.number, name, parameters]).to_string();
+        self.connection.write_all(format!("{}:{command}", command.len()).as_bytes())?;
+        let answer = self.receive().with_context(|| format!("{name}: {}", self.process.stderr()))?;
+        ensure!(answer[1] == json!(self.number), "{name} was answered {answer}");
+        match &answer[2] {
+            Value::Null => Ok(answer[3].clone()),
+            error => bail!("{name}: {}", error["message"]),
+        }
+    }
+
+    fn receive(&mut self) -> Result<Value> {
+        let mut length = 0;
+        loop {
+            let mut digit = [0];
+            self.connection.read_exact(&mut digit)?;
+            match digit[0] {
+                b':' => break,
+                digit @ b'0'..=b'9' => length = length * 10 + usize::from(digit - b'0'),
+                other => bail!("Firefox speaks another protocol: {other}"),
+            }
+            ensure!(length < 100_000_000, "Firefox announces {length} bytes");
+        }
+        let mut message = vec![0; length];
+        self.connection.read_exact(&mut message)?;
+        Ok(serde_json::from_slice(&message)?)
+    }
+}
