@@ -13,6 +13,7 @@
 mod clock;
 mod decode;
 mod jitter;
+mod position;
 mod queue;
 mod recovery;
 mod speech;
@@ -25,6 +26,7 @@ use std::time::Instant;
 use self::clock::Clock;
 use self::decode::Decoded;
 use self::jitter::Jitter;
+use self::position::Position;
 use self::queue::{Queue, Queued, Waiting};
 use self::recovery::Recovery;
 use self::speech::Speech;
@@ -104,15 +106,6 @@ enum State {
     /// Silence, until a packet's time has come.
     Idle,
     Playing(Position),
-}
-
-/// Where playing is on the talker's timeline.
-#[derive(Debug, Clone, Copy)]
-struct Position {
-    /// The time that the next packet should have.
-    end: u64,
-    /// How many samples were made up beyond that.
-    beyond: usize,
 }
 
 impl AddAssign for VoiceCounters {
@@ -378,19 +371,6 @@ impl Voice {
         let made_up = self.decoded.make_up(samples);
         self.state = State::Playing(Position { beyond: position.beyond + made_up, ..position });
         true
-    }
-}
-
-impl Position {
-    /// How far the oldest of `waiting` samples is behind the relay's clock.
-    fn delay(self, tick: i64, waiting: usize) -> i64 {
-        let begin = self.end.wrapping_add(self.beyond as u64).wrapping_sub(waiting as u64);
-        tick.wrapping_sub(begin as i64)
-    }
-
-    /// How much is missing before a packet of this time; less than nothing if time stood still for it.
-    fn until(self, time: u64) -> i64 {
-        (time.wrapping_sub(self.end) as i64).saturating_sub(self.beyond as i64)
     }
 }
 
