@@ -117,6 +117,7 @@ mod tests {
     #[test]
     fn what_is_heard_already_hides_the_echo() {
         assert_eq!(found(&[(1_000, 1_400)], 208, &[(200, 8_000)]), [0.0; 0]);
+        assert_eq!(found(&[(1_000, 1_400)], 400, &[(200, 1_050)]), [0.0; 0]);
     }
 
     #[test]

@@ -138,7 +138,12 @@ async fn a_hold_speaks_while_it_lasts_by_pointer_and_by_space_bar() {
     until_talk(&stage, "muted").await;
     stage::hand("keydown", &stage, Some("[data-action=talk-raw]"));
     stage::hand("keydown", &stage, Some("[data-action=volume]"));
-    assert!(is(&stage, "muted"), "other controls use the space bar themselves");
+    // Other controls use the space bar themselves: had one of these begun a hold, this click would end it.
+    stage::hand("pointerdown", &stage, Some(TALK));
+    stage::hand("pointerup", &stage, None);
+    until_talk(&stage, "live").await;
+    stage.click(TALK);
+    until_talk(&stage, "muted").await;
     stage::hand("pointerdown", &stage, Some(TALK));
     until_talk(&stage, "live").await;
     stage::hand("pointercancel", &stage, None);
