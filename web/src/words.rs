@@ -31,6 +31,9 @@ pub fn source_note(state: SourceState) -> &'static str {
     }
 }
 
+/// What it means that a room is silent, and what to do.
+pub const ROOM_NOTE: &str = "Listen and talk: you hear all others who are here.";
+
 /// The name of a source's state, as tests and scripts read it from `data-source-state`.
 pub fn source_state_name(state: SourceState) -> &'static str {
     match state {

@@ -1,5 +1,7 @@
 //! The page: built by Trunk into `dist/`, and not again while nothing it is made of has changed.
 
+mod short;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
@@ -16,7 +18,8 @@ use crate::tools::{Cache, crates, npm, path_with, rustup};
 use crate::workspace;
 
 /// What the page is made of, below the top folder.
-const SOURCES: [&str; 6] = ["web", "relay/api", "assets", "Trunk.toml", "Cargo.toml", "Cargo.lock"];
+const SOURCES: [&str; 7] =
+    ["web", "relay/api", "assets", ".cargo/config.toml", "Trunk.toml", "Cargo.toml", "Cargo.lock"];
 
 /// Builds the page, if it is not built.
 ///
@@ -36,6 +39,7 @@ pub(crate) fn build(cache: &Cache) -> Result<()> {
         Some(folder) => run(&mut trunk(&[&tools[..], std::slice::from_ref(folder)].concat())?),
         None => build_without_npm(cache, &tools),
     })?;
+    short::shorten(&top.join("dist"))?;
     record.write()
 }
 

@@ -55,6 +55,11 @@ pub enum FanoutEvent {
         /// Its own session as a listener of the same source.
         listener: Option<SessionId>,
     },
+    /// A talker no longer listens by the session that it named.
+    Deafened {
+        /// Its number.
+        talker: TalkerId,
+    },
     /// A talker is gone.
     Left {
         /// Its number.
@@ -291,18 +296,29 @@ impl Fanout {
             return Ok(Role::Listener(Listening::new(self.rng.random())));
         };
         let source = &request.source;
-        let of_source = |peer: &Peer| peer.talking().is_some() && peer.source() == source;
-        if self.peers.iter().filter(|(_, peer)| of_source(peer)).count() >= MAX_TALKERS {
-            return Err(ConnectError::TalkersFull(source.clone()));
-        }
         if let Some(listener) = listener {
             let peer = self.index_by_session.get(&listener).and_then(|index| self.peers.get(*index));
             if peer.is_none_or(|peer| peer.talking().is_some() || peer.source() != source) {
                 return Err(ConnectError::NotListening(source.clone()));
             }
         }
+        self.make_room_for_talker(&request.source)?;
         self.last_talker = self.last_talker.wrapping_add(1);
         Ok(Role::Talker(Talking::new(TalkerId(self.last_talker), listener)))
+    }
+
+    /// Who was let in and never came gives way to others.
+    fn make_room_for_talker(&mut self, source: &SourceId) -> Result<(), ConnectError> {
+        let of_source = |peer: &Peer| peer.talking().is_some() && peer.source() == source;
+        let talkers = || self.peers.iter().filter(|(_, peer)| of_source(peer));
+        if talkers().count() < MAX_TALKERS {
+            return Ok(());
+        }
+        let pending = talkers().filter(|(_, peer)| !peer.is_connected());
+        let oldest = pending.min_by_key(|(_, peer)| peer.last_heard()).map(|(index, _)| index);
+        let oldest = oldest.ok_or_else(|| ConnectError::TalkersFull(source.clone()))?;
+        self.remove(oldest);
+        Ok(())
     }
 
     fn enter_audience(&mut self, source: SourceId, index: usize) {
@@ -327,11 +343,35 @@ impl Fanout {
         let Some(peer) = self.peers.get(index) else { return };
         let Some(&Talking { id, listener, .. }) = peer.talking() else { return };
         self.events.push_back(FanoutEvent::Joined { talker: id, source: peer.source().clone(), listener });
-        self.give_own_mix(listener, true);
+        self.set_own_mix(listener, true);
+    }
+
+    /// A session no longer listens: those who named it as their own talk on without.
+    fn deafen(&mut self, listener: SessionId) {
+        for (_, peer) in &mut self.peers {
+            let is_connected = peer.is_connected();
+            let Some(talking) = peer.talking_mut().filter(|talking| talking.listener == Some(listener))
+            else {
+                continue;
+            };
+            talking.listener = None;
+            if is_connected {
+                self.events.push_back(FanoutEvent::Deafened { talker: talking.id });
+            }
+        }
+    }
+
+    /// A listener hears what all hear, unless it still talks by another session.
+    fn take_own_mix(&mut self, listener: Option<SessionId>) {
+        let names =
+            |peer: &Peer| peer.is_connected() && peer.talking().is_some_and(|t| t.listener == listener);
+        if listener.is_some() && !self.peers.iter().any(|(_, peer)| names(peer)) {
+            self.set_own_mix(listener, false);
+        }
     }
 
     /// A listener that talks hears what is mixed for it alone.
-    fn give_own_mix(&mut self, listener: Option<SessionId>, has_own_mix: bool) {
+    fn set_own_mix(&mut self, listener: Option<SessionId>, has_own_mix: bool) {
         let index = listener.and_then(|listener| self.index_by_session.get(&listener));
         let peer = index.and_then(|index| self.peers.get_mut(*index));
         if let Some(listening) = peer.and_then(Peer::listening) {
@@ -357,13 +397,15 @@ impl Fanout {
             }
         }
         match peer.talking() {
-            None => self.leave_audience(peer.source(), index),
-            Some(talking) => {
-                if peer.is_connected() {
-                    self.events.push_back(FanoutEvent::Left { talker: talking.id });
-                    self.give_own_mix(talking.listener, false);
-                }
+            None => {
+                self.leave_audience(peer.source(), index);
+                self.deafen(peer.session());
             }
+            Some(talking) if peer.is_connected() => {
+                self.events.push_back(FanoutEvent::Left { talker: talking.id });
+                self.take_own_mix(talking.listener);
+            }
+            Some(_) => {}
         }
         if self.peers.is_empty() {
             self.earliest = None;

@@ -169,9 +169,17 @@ impl Ingest {
         true
     }
 
-    /// Says which ids no container may have.
-    pub fn reserve(&mut self, reserved: HashSet<SourceId>) {
+    /// Says which ids no container may have. Those that have one are gone, until they come back under another: their ids
+    /// are returned.
+    pub fn reserve(&mut self, reserved: HashSet<SourceId>) -> Vec<SourceId> {
         self.reserved = reserved;
+        let displaced: Vec<SourceId> = self
+            .sources
+            .extract_if(.., |source| self.reserved.contains(&source.id))
+            .map(|source| source.id)
+            .collect();
+        self.revision += displaced.len() as u64;
+        displaced
     }
 
     /// Says whose levels are watched, now or when they come: only theirs are measured.

@@ -34,7 +34,6 @@ pub use self::way::{Destination, Refusal};
 
 use self::path::Path;
 use crate::frame::{OpusFrame, SourceId};
-use crate::ingest::EncodeConfig;
 use crate::mic::{MicFrame, TalkerId};
 use crate::session::SessionId;
 
@@ -63,6 +62,8 @@ pub struct TalkConfig {
     pub room: bool,
     /// Whether those who listen hear the talkers besides the container.
     pub monitor: bool,
+    /// Bits per second of each mix that listeners hear, in frames of one tick.
+    pub bitrate_bps: u32,
 }
 
 impl TalkConfig {
@@ -162,7 +163,6 @@ pub struct TalkOutput {
 #[derive(Debug)]
 pub struct Talkback {
     configs: HashMap<SourceId, TalkConfig>,
-    encode: EncodeConfig,
     paths: HashMap<SourceId, Path>,
     /// Which source each talker speaks into.
     places: HashMap<TalkerId, SourceId>,
@@ -186,7 +186,6 @@ impl Talkback {
     pub fn new(seed: [u8; 32], now: Instant) -> Self {
         Self {
             configs: HashMap::new(),
-            encode: EncodeConfig::default(),
             paths: HashMap::new(),
             places: HashMap::new(),
             listeners: HashMap::new(),
@@ -200,21 +199,19 @@ impl Talkback {
         }
     }
 
-    /// Says which sources may be spoken into from now on, and how what is mixed for listeners is encoded. The way into
-    /// every other is closed: those that were open to talkers and no more are returned, and whether they were rooms.
+    /// Says which sources may be spoken into from now on. The way into every other is closed: those that were open to
+    /// talkers and are no more are returned, and whether they were rooms.
     pub fn configure(
         &mut self,
         configs: Vec<TalkConfig>,
-        encode: EncodeConfig,
         now: Instant,
         out: &mut TalkOutput,
     ) -> Vec<(SourceId, bool)> {
         let configs = configs.into_iter().map(|config| (config.source.clone(), config)).collect();
         let before = std::mem::replace(&mut self.configs, configs);
-        self.encode = encode;
         for (source, path) in &mut self.paths {
             match self.configs.get(source) {
-                Some(config) => path.configure(config, encode, &mut self.rng, now, &mut out.packets),
+                Some(config) => path.configure(config, &mut self.rng, now, &mut out.packets),
                 None => path.close(&mut out.packets),
             }
         }
@@ -236,7 +233,7 @@ impl Talkback {
         let Some(config) = self.configs.get(source) else { return false };
         let path = self.paths.entry(source.clone()).or_insert_with(|| {
             let mut path = Path::new(source.clone(), now);
-            path.configure(config, self.encode, &mut self.rng, now, &mut out.packets);
+            path.configure(config, &mut self.rng, now, &mut out.packets);
             path
         });
         path.join(talker, listener);
@@ -244,6 +241,14 @@ impl Talkback {
         self.tick_at.get_or_insert(now);
         self.look(now);
         true
+    }
+
+    /// A talker no longer listens by the session that it named.
+    pub fn deafen(&mut self, talker: TalkerId) {
+        let path = self.places.get(&talker).and_then(|source| self.paths.get_mut(source));
+        if let Some(path) = path {
+            path.deafen(talker);
+        }
     }
 
     /// A talker is gone.

@@ -6,16 +6,13 @@ mod talker;
 use std::sync::Arc;
 
 use opus::{Application, Channels};
-use talker::{Microphone, Relay, Tone, seconds, tone};
+use talker::{ENCODER_MS, Microphone, Relay, Tone, seconds, tone};
 
 /// How far off the talker's clock is.
 const PPM: f64 = 200.0;
 
 /// The tone: 14 whole periods in a packet.
 const TONE_HZ: f64 = 700.0;
-
-/// How long the talker's encoder looks ahead, and its first packet takes, in milliseconds.
-const ENCODER_MS: f64 = 6.5 + 20.0;
 
 #[test]
 fn an_hour_with_a_clock_that_is_too_fast() {

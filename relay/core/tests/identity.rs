@@ -178,3 +178,28 @@ fn sources_that_are_heard_are_not_given_up() {
     assert!(rig.ingest.counters().refused >= 2);
     assert!(rig.source("10-1-0-0").is_some());
 }
+
+#[test]
+fn a_pinned_source_is_never_lost() {
+    let mut rig = Rig::new();
+    let from = addr("127.0.0.1:4000");
+    rig.ingest.pin(SenderAddr(from), SourceId::new("echo"), "Echo", rig.begin);
+    rig.play(from, &Sender::new(1).send(ms(0), ms(30), &[240], 1));
+    rig.run_until(ms(3_600_000));
+    assert_eq!(rig.state("echo"), Some(SourceState::Idle));
+}
+
+#[test]
+fn a_silent_container_keeps_its_address_and_one_whose_id_is_given_away_comes_back_under_another() {
+    let mut rig = Rig::new();
+    let from = addr("10.88.0.50:4000");
+    rig.play(from, &Sender::new(1).send(ms(0), ms(500), &[240], 1));
+    rig.run_until(ms(60_000));
+    let lost = rig.ingest.sources().next().unwrap();
+    assert_eq!((lost.state, lost.address), (SourceState::Lost, Some(from.ip())));
+
+    let displaced = rig.ingest.reserve([SourceId::new("10-88-0-50")].into());
+    assert_eq!(displaced, [SourceId::new("10-88-0-50")]);
+    rig.play(from, &Sender::new(1).send(ms(61_000), ms(500), &[240], 1));
+    assert_eq!(rig.ids(), ["10-88-0-50-2"]);
+}

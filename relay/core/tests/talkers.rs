@@ -121,6 +121,7 @@ fn talkers_of_a_source_are_counted_and_ended_apart_from_its_listeners() {
     let mut talker = Listener::new("10.0.0.7:4000", rig.now);
     let request = rig.request(Purpose::Talk(None), &talker.offer_to(Direction::SendOnly));
     assert_eq!(rig.fanout.connect(request, rig.now).unwrap_err(), ConnectError::TalkersFull(desktop()));
+    assert_eq!(rig.fanout.sessions(), 17);
     events(&mut rig);
     rig.fanout.end_talkers(&desktop(), rig.now, &mut Output::default());
     assert_eq!(events(&mut rig).len(), 16);
@@ -148,4 +149,46 @@ fn a_listener_that_is_handed_to_the_mixer_notices_no_jump_in_time() {
     let stamps: Vec<u32> = rig.listeners[index].heard.iter().map(|heard| heard.timestamp).collect();
     let steps: Vec<u32> = stamps.windows(2).map(|two| two[1].wrapping_sub(two[0])).collect();
     assert_eq!(steps, [480; 14]);
+}
+
+#[test]
+fn who_asks_and_never_comes_keeps_nobody_out() {
+    let mut rig = Rig::new();
+    for n in 0..40 {
+        let mut ghost = Listener::new(&format!("10.0.1.{n}:4000"), rig.now);
+        let request = rig.request(Purpose::Talk(None), &ghost.offer_to(Direction::SendOnly));
+        assert!(rig.fanout.connect(request, rig.now).is_ok());
+    }
+    assert_eq!(rig.fanout.sessions(), 16);
+    rig.talk("10.0.0.7:4000", None, |offer| offer);
+}
+
+#[test]
+fn who_stops_listening_talks_on_without() {
+    let mut rig = Rig::new();
+    let (_, listening) = rig.listen("10.0.0.5:4000");
+    rig.talk("10.0.0.5:4001", Some(listening.id), |offer| offer);
+    events(&mut rig);
+    rig.fanout.disconnect(listening.id, rig.now, &mut Output::default());
+    let over = FanoutEvent::Audience { source: desktop(), listeners: 0 };
+    assert_eq!(events(&mut rig), [over, FanoutEvent::Deafened { talker: TalkerId(1) }]);
+}
+
+#[test]
+fn a_listener_that_talks_twice_keeps_its_own_mix_until_both_are_gone() {
+    let mut rig = Rig::new();
+    let (index, listening) = rig.listen("10.0.0.5:4000");
+    let (_, one) = rig.talk("10.0.0.5:4001", Some(listening.id), |offer| offer);
+    let (_, other) = rig.talk("10.0.0.5:4002", Some(listening.id), |offer| offer);
+    let hears = |rig: &mut Rig| {
+        let before = rig.listeners[index].heard.len();
+        let time = 480 * rig.frame_number;
+        let data = b"all".as_slice().into();
+        rig.send(OpusFrame { source: desktop(), to: Recipients::Others, time, samples: 480, data });
+        rig.listeners[index].heard.len() > before
+    };
+    rig.fanout.disconnect(one.id, rig.now, &mut Output::default());
+    assert!(!hears(&mut rig));
+    rig.fanout.disconnect(other.id, rig.now, &mut Output::default());
+    assert!(hears(&mut rig));
 }

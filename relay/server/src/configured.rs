@@ -48,6 +48,8 @@ pub(crate) struct Permission {
     pub(crate) to: Option<Option<Destination>>,
     pub(crate) monitor: bool,
     pub(crate) room: bool,
+    /// Bits per second of what is mixed, if not as for all.
+    pub(crate) bitrate_bps: Option<u32>,
 }
 
 /// Tells ingest, and those who decide on talking, what is wanted, now and whenever it changes, for ever.
@@ -56,7 +58,7 @@ pub(crate) async fn keep(
     ingest: IngestHandle,
     permissions: watch::Sender<Arc<Permissions>>,
 ) {
-    let mut known = HashMap::new();
+    let (mut known, mut microphones_known) = (HashMap::new(), HashMap::new());
     let mut told = None;
     loop {
         let now = wanted.borrow_and_update().clone();
@@ -73,7 +75,8 @@ pub(crate) async fn keep(
                 ingest.configure(configs, encode, rooms);
             }
         }
-        let entries = now.sources.iter().zip(microphones).map(|(entry, found)| permission(entry, found));
+        let entries = now.sources.iter().zip(microphones);
+        let entries = entries.map(|(entry, found)| permission(entry, found, &mut microphones_known));
         let fresh =
             Permissions { allow_talk: now.allow_talk, encode: now.encode, entries: entries.collect() };
         permissions.send_if_modified(|permissions| {
@@ -128,16 +131,29 @@ async fn look_up(name: Option<&From>) -> Option<Result<Vec<IpAddr>, String>> {
     })
 }
 
-fn permission(entry: &SourceEntry, found: Option<Result<Vec<IpAddr>, String>>) -> Permission {
-    let address = found.and_then(|found| found.ok()?.first().copied());
+/// What is said of talking into an entry's source. A name keeps the address it had while that is among those `found`, or
+/// none is.
+fn permission(
+    entry: &SourceEntry,
+    found: Option<Result<Vec<IpAddr>, String>>,
+    known: &mut HashMap<String, IpAddr>,
+) -> Permission {
     let to = entry.talk_to.as_ref();
+    if let (Some(to), Some(Ok(found))) = (to, found)
+        && known.get(&to.host).is_none_or(|address| !found.contains(address))
+        && let Some(address) = found.first()
+    {
+        known.insert(to.host.clone(), *address);
+    }
+    let destination = |to: &From| Some(Destination { address: *known.get(&to.host)?, port: to.port });
     Permission {
         id: SourceId::new(entry.id.as_str()),
         title: entry.title.clone(),
         talk: entry.talk.or_else(|| to.map(|_| true)),
-        to: to.map(|to| Some(Destination { address: address?, port: to.port })),
+        to: to.map(destination),
         monitor: entry.monitor_talkers,
         room: entry.room,
+        bitrate_bps: entry.bitrate_bps,
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn keep(mut inputs: Inputs, outputs: Outputs) {
         if is_known {
             let fresh = talk_configs(&known, &permissions, inputs.echo);
             if replace(&mut configs, fresh) {
-                outputs.talkback.configure(configs.clone(), permissions.encode);
+                outputs.talkback.configure(configs.clone());
             }
         }
         let reachable = configs.iter().filter(|config| config.room || config.destination.is_some());
@@ -75,14 +75,21 @@ fn talk_configs(known: &[Known], permissions: &Permissions, echo: Option<SocketA
     let own = host_addresses();
     let said: HashMap<&str, &Permission> =
         permissions.entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
+    let bitrate_bps = |said: Option<&Permission>| {
+        said.and_then(|said| said.bitrate_bps).unwrap_or(permissions.encode.bitrate_bps)
+    };
+    let all = known;
     let containers = known.iter().filter_map(|known| {
         let id = known.source.id.as_str();
-        let said = said.get(id).filter(|said| !said.room);
+        let said = said.get(id).copied().filter(|said| !said.room);
         let echo = echo.filter(|_| id == "echo");
         let is_allowed = echo.is_some()
             || (id != "demo" || said.is_some())
                 && said.and_then(|said| said.talk).unwrap_or(permissions.allow_talk);
-        let learned = || Some(Destination { address: container(known.address?, &own), port: None });
+        let learned = || {
+            let address = known.address.filter(|address| !is_taken(all, id, *address))?;
+            Some(Destination { address: container(address, &own), port: None })
+        };
         let destination = match (echo, said.and_then(|said| said.to)) {
             (Some(echo), _) => Some(Destination { address: echo.ip(), port: Some(echo.port()) }),
             (None, Some(to)) => to,
@@ -94,6 +101,7 @@ fn talk_configs(known: &[Known], permissions: &Permissions, echo: Option<SocketA
             destination,
             room: false,
             monitor: said.is_some_and(|said| said.monitor),
+            bitrate_bps: bitrate_bps(said),
         })
     });
     let rooms = permissions.entries.iter().filter(|entry| entry.room).map(|entry| TalkConfig {
@@ -102,8 +110,17 @@ fn talk_configs(known: &[Known], permissions: &Permissions, echo: Option<SocketA
         destination: None,
         room: true,
         monitor: false,
+        bitrate_bps: bitrate_bps(Some(entry)),
     });
     containers.chain(rooms).collect()
+}
+
+/// Whether the address of a container that is lost is now another's, who must not hear what is said to the first.
+fn is_taken(all: &[Known], id: &str, address: IpAddr) -> bool {
+    let is_lost = |known: &Known| known.source.state == api::SourceState::Lost;
+    let own_is_lost = all.iter().any(|known| known.source.id == id && is_lost(known));
+    let others = all.iter().filter(|known| known.source.id != id && !is_lost(known));
+    own_is_lost && others.into_iter().any(|other| other.address == Some(address))
 }
 
 /// Where the container's announcements are heard. One that shares this host's network cannot hear them at an address

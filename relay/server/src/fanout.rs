@@ -266,6 +266,7 @@ impl Driver {
                 self.talkback.tell_audience(source, listeners);
             }
             FanoutEvent::Joined { talker, source, listener } => self.talkback.join(talker, source, listener),
+            FanoutEvent::Deafened { talker } => self.talkback.deafen(talker),
             FanoutEvent::Left { talker } => self.talkback.leave(talker),
         }
     }

@@ -248,8 +248,8 @@ impl Driver {
             Request::Mix(sources) => self.forward.mixed = sources,
             Request::Configure(sources, encode, rooms) => {
                 self.ingest.set_encode(encode);
-                self.ingest.reserve(rooms);
-                for source in self.ingest.configure(sources, now) {
+                let displaced = self.ingest.reserve(rooms);
+                for source in displaced.into_iter().chain(self.ingest.configure(sources, now)) {
                     self.forward.fanout.end_source(source);
                 }
             }

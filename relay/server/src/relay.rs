@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -30,6 +30,9 @@ use crate::{certificates, configured, directory, discovery, fanout, http, udp};
 
 /// Sessions served at once. Each takes about 66 kB, so this is where a small machine's memory ends.
 const MAX_SESSIONS: usize = 10_000;
+
+/// How long containers' goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// More files than sessions and event streams can take.
 const MAX_FILES: u64 = 65_536;
@@ -104,7 +107,7 @@ pub(crate) fn run(
             sources: sources.clone(),
             events: Events::start(relay_now, sources, ingest_handle.clone()),
             ingest: ingest_handle.clone(),
-            talkback,
+            talkback: talkback.clone(),
             talkable,
             sap,
             media: media_address,
@@ -124,11 +127,14 @@ pub(crate) fn run(
         for listener in plain {
             servers.spawn(http::serve(listener, None, local.clone()));
         }
-        tokio::select! {
+        let ended = tokio::select! {
             Some(ended) = servers.join_next() => ended.context("The HTTP server ended")?,
             ended = reloading => ended.context("The configuration is no longer watched")?,
             stopped = stop() => stopped,
-        }
+        };
+        // Containers are told, so that they do not keep a dead microphone; one moment is enough, or too much is wrong.
+        let _ = tokio::time::timeout(GOODBYE, talkback.stop()).await;
+        ended
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use mio::{Events, Poll, Token, Waker};
-use soundport_core::ingest::EncodeConfig;
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 use soundport_core::talkback::{
     Leg, Refusal, TalkConfig, TalkCounters, TalkOutput, TalkPacket, TalkStatus, Talkback,
 };
@@ -37,7 +39,9 @@ enum Request {
     Join(TalkerId, SourceId, Option<SessionId>),
     Leave(TalkerId),
     Audience(SourceId, u32),
-    Configure(Vec<TalkConfig>, EncodeConfig),
+    Configure(Vec<TalkConfig>),
+    Deafen(TalkerId),
+    Stop(oneshot::Sender<()>),
     Counters(oneshot::Sender<TalkCounters>),
 }
 
@@ -74,6 +78,11 @@ impl TalkbackHandle {
         self.tell(Request::Join(talker, source, listener));
     }
 
+    /// A talker no longer listens by the session that it named.
+    pub(crate) fn deafen(&self, talker: TalkerId) {
+        self.tell(Request::Deafen(talker));
+    }
+
     /// A talker is gone.
     pub(crate) fn leave(&self, talker: TalkerId) {
         self.tell(Request::Leave(talker));
@@ -85,8 +94,17 @@ impl TalkbackHandle {
     }
 
     /// Says which sources may be talked into from now on.
-    pub(crate) fn configure(&self, configs: Vec<TalkConfig>, encode: EncodeConfig) {
-        self.tell(Request::Configure(configs, encode));
+    pub(crate) fn configure(&self, configs: Vec<TalkConfig>) {
+        self.tell(Request::Configure(configs));
+    }
+
+    /// Tells all containers that there is nothing more to come.
+    pub(crate) async fn stop(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.0.send(Request::Stop(reply)) {
+            // One that does not answer has nothing to tell either.
+            let _ = done.await;
+        }
     }
 
     /// What was counted so far. None if talkback does not answer.
@@ -182,19 +200,20 @@ impl Driver {
             while let Ok(request) = self.requests.try_recv() {
                 has_news |= self.obey(request);
             }
-            // 2. What came back.
+            // 2. What came back, and the clock.
             let now = Instant::now();
-            for (source, leg, refusal) in self.sockets.refusals() {
-                self.talkback.refuse(&source, leg, refusal, now);
+            if self.talkback.poll_timeout().is_some_and(|due| due <= now) {
+                for (source, leg, refusal) in self.sockets.refusals() {
+                    self.talkback.refuse(&source, leg, refusal, now);
+                }
+                self.talkback.handle_timeout(now, &mut self.out);
             }
-            // 3. The clock.
-            self.talkback.handle_timeout(now, &mut self.out);
             self.flush(now);
-            // 4. What changed.
+            // 3. What changed.
             if has_news || self.revision != self.talkback.revision() {
                 self.publish();
             }
-            // 5. Wait.
+            // 4. Wait.
             let timeout = self.talkback.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
             if let Err(failure) = self.poll.poll(&mut events, timeout)
                 && failure.kind() != io::ErrorKind::Interrupted
@@ -227,13 +246,20 @@ impl Driver {
                 }
                 return true;
             }
-            Request::Configure(configs, encode) => {
-                for (source, was_room) in self.talkback.configure(configs, encode, now, &mut self.out) {
+            Request::Deafen(talker) => self.talkback.deafen(talker),
+            Request::Configure(configs) => {
+                for (source, was_room) in self.talkback.configure(configs, now, &mut self.out) {
                     match was_room {
                         true => self.fanout.end_source(source),
                         false => self.fanout.end_talkers(source),
                     }
                 }
+                return true;
+            }
+            Request::Stop(reply) => {
+                self.talkback.configure(Vec::new(), now, &mut self.out);
+                self.flush(now);
+                let _ = reply.send(());
             }
         }
         false
@@ -248,7 +274,7 @@ impl Driver {
                 self.talkback.refuse(&packet.source, packet.leg, refusal, now);
             }
         }
-        self.sockets.close_idle(now);
+        self.sockets.close_idle(now, self.talkback.poll_timeout().is_none());
     }
 
     fn publish(&mut self) {
@@ -289,19 +315,27 @@ impl Sockets {
         open.used = now;
         match open.socket.send(&packet.bytes) {
             Ok(_) => None,
-            Err(failure) => refusal(&failure),
+            Err(failure) => {
+                drain_errors(&open.socket);
+                refusal(&failure)
+            }
         }
     }
 
     /// What came back since the last call.
     fn refusals(&self) -> Vec<(SourceId, Leg, Refusal)> {
-        let came_back = |open: &Open| open.socket.take_error().ok().flatten().and_then(|e| refusal(&e));
+        let came_back = |open: &Open| {
+            let failure = open.socket.take_error().ok().flatten()?;
+            drain_errors(&open.socket);
+            refusal(&failure)
+        };
         let all = self.open.iter();
         all.filter_map(|((source, leg), open)| Some((source.clone(), *leg, came_back(open)?))).collect()
     }
 
-    fn close_idle(&mut self, now: Instant) {
-        self.open.retain(|_, open| now.saturating_duration_since(open.used) < IDLE_SOCKET);
+    /// Closes what was not used for long; all, if nobody is connected to talk.
+    fn close_idle(&mut self, now: Instant, all: bool) {
+        self.open.retain(|_, open| !all && now.saturating_duration_since(open.used) < IDLE_SOCKET);
     }
 }
 
@@ -312,18 +346,28 @@ fn connect(to: SocketAddr) -> io::Result<UdpSocket> {
     };
     let socket = UdpSocket::bind(any)?;
     socket.set_nonblocking(true)?;
+    // Otherwise nothing is said of an address that nobody has.
+    match to {
+        SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
+        SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
+    }
     socket.connect(to)?;
     Ok(socket)
 }
 
-/// What a failure to send says of the other side; none where it says nothing.
+/// Throws away what the kernel kept of each datagram that came back: only the last error matters.
+fn drain_errors(socket: &UdpSocket) {
+    let mut datagram = [0; 16];
+    while recv(socket.as_raw_fd(), &mut datagram, MsgFlags::MSG_ERRQUEUE).is_ok() {}
+}
+
+/// What a failure to send says of the other side; none where it only says that this side is busy.
 fn refusal(failure: &io::Error) -> Option<Refusal> {
+    debug!(%failure, "A datagram to a container was not sent, or came back");
     match failure.kind() {
         io::ErrorKind::ConnectionRefused => Some(Refusal::Port),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Some(Refusal::Host),
-        _ => {
-            debug!(%failure, "A datagram to a container was not sent");
-            None
-        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => None,
+        _ if failure.raw_os_error() == Some(Errno::ENOBUFS as i32) => None,
+        _ => Some(Refusal::Host),
     }
 }

@@ -89,6 +89,7 @@ fn small_print(props: &SourceCardProps) -> String {
     let note = match (phase, &source.trouble) {
         (Phase::Failed(_), _) => return words::phase_note(phase),
         (_, Some(trouble)) => trouble.clone(),
+        (Phase::Ready | Phase::Silent(_), None) if source.room => words::ROOM_NOTE.to_owned(),
         (Phase::Ready, None) => words::source_note(source.state).to_owned(),
         (_, None) => words::phase_note(phase),
     };

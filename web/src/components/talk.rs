@@ -76,15 +76,15 @@ fn said(source: &Source, talk: &TalkView, standing: Standing) -> Html {
     };
     html! {
         <div class="said">
-            <p class="others" data-talkers={here.to_string()}>{ words::others(here, speaking) }</p>
-            <p role="status" data-talk-notice={name}>
-                <b>{ words::standing(standing) }</b>{ ". " }{ note }
-            </p>
-            if let Some(millis) = talk.round_trip_millis {
-                <p data-round-trip-ms={(millis.round() as i64).to_string()}>
-                    { format!("You hear yourself after {}.", words::millis(millis)) }
-                </p>
-            }
+            <p role="status" data-talk-notice={name}><b>{ words::standing(standing) }</b>{ ". " }{ note }</p>
+            <div>
+                <span data-talkers={here.to_string()}>{ words::others(here, speaking) }</span>
+                if let Some(millis) = talk.round_trip_millis {
+                    <span data-round-trip-ms={(millis.round() as i64).to_string()}>
+                        { format!("You hear yourself after {}", words::millis(millis)) }
+                    </span>
+                }
+            </div>
         </div>
     }
 }

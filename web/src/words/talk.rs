@@ -24,7 +24,7 @@ pub fn standing(standing: Standing) -> &'static str {
         Standing::Off => "Microphone off",
         Standing::Asking | Standing::Connecting | Standing::Opening => "Not heard yet",
         Standing::Muted => "Muted",
-        Standing::Live => "Live",
+        Standing::Live => "You are live",
         Standing::Refused | Standing::Failed => "Not heard",
     }
 }
@@ -106,13 +106,13 @@ pub fn talk_hint(talking: &Talking, source: &Source) -> &'static str {
         (Standing::Connecting, _) => "Opening the microphone.",
         (Standing::Opening, _) if source.room => "Opening the room.",
         (Standing::Opening, _) => "Telling the container.",
-        (Standing::Live, _) if talking.is_held() => "You are heard until you let go.",
-        (Standing::Live, _) => "You are heard. Click to mute.",
-        (Standing::Muted, _) => "Click to talk, or hold the button or the space bar.",
+        (Standing::Live, _) if talking.is_held() => "Let go to mute.",
+        (Standing::Live, _) => "Press to mute.",
+        (Standing::Muted, _) => "Press to talk, or hold the button or the space bar.",
         (Standing::Off, _) if source.id == "echo" => {
             "Say something while you listen, and hear it come back. Wear headphones."
         }
-        (Standing::Off, _) => "Click to talk, or hold the button while you speak.",
+        (Standing::Off, _) => "Press to talk, or hold while you speak.",
         (Standing::Refused | Standing::Failed, _) => "",
     }
 }

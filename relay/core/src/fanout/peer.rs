@@ -284,6 +284,19 @@ impl Peer {
         }
     }
 
+    /// The same, to be changed.
+    pub(super) fn talking_mut(&mut self) -> Option<&mut Talking> {
+        match &mut self.role {
+            Role::Talker(talking) => Some(talking),
+            Role::Listener(_) => None,
+        }
+    }
+
+    /// When something came from it last; at first, when it was let in.
+    pub(super) fn last_heard(&self) -> Instant {
+        self.last_heard
+    }
+
     /// What it is here for as a listener.
     pub(super) fn listening(&mut self) -> Option<&mut Listening> {
         match &mut self.role {

@@ -149,7 +149,8 @@ impl Source {
             Origin::Configured(config) => config.from.as_ref().and_then(|from| from.first().copied()),
             Origin::Pinned(_) | Origin::Announced | Origin::Found(_) => None,
         };
-        if self.state == SourceState::Lost { configured } else { sending.or(announced).or(configured) }
+        // Who is silent may hear all the same; who said goodbye does not.
+        if self.farewell { configured } else { sending.or(announced).or(configured) }
     }
 
     /// Whether no packet came for longer than `time`.
@@ -225,7 +226,7 @@ impl Source {
         let next = match self.state {
             SourceState::Waiting => None,
             SourceState::Live => after(self.heard, IDLE_AFTER).min(after(self.sounded, SILENT_AFTER)),
-            SourceState::Idle if self.announced.is_some() => None,
+            SourceState::Idle if self.announced.is_some() || matches!(self.origin, Origin::Pinned(_)) => None,
             SourceState::Idle => after(self.heard, self.lost_after()),
             SourceState::Lost if self.is_kept() => None,
             SourceState::Lost => Some(self.known + FORGOTTEN_AFTER),
@@ -367,7 +368,8 @@ impl Source {
             return if wanted { SourceState::Waiting } else { SourceState::Lost };
         };
         let silent = now.saturating_duration_since(heard);
-        if self.announced.is_none() && silent >= self.lost_after() {
+        let is_pinned = matches!(self.origin, Origin::Pinned(_));
+        if self.announced.is_none() && !is_pinned && silent >= self.lost_after() {
             SourceState::Lost
         } else if silent >= IDLE_AFTER || !self.is_sounding(now) {
             SourceState::Idle

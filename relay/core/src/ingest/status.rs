@@ -16,7 +16,7 @@ pub struct SourceStatus {
     pub format: Option<SourceFormat>,
     /// How many listen, as [`Ingest::set_listeners`](super::Ingest::set_listeners) said.
     pub listeners: u32,
-    /// The container's address; none while nobody knows it, and once it is lost.
+    /// The container's address, also when it is silent; none while nobody knows it, and once it said goodbye.
     pub address: Option<IpAddr>,
     /// What keeps it from being heard, in words for people; none while nothing does.
     pub trouble: Option<String>,

@@ -9,9 +9,9 @@ use crate::sample::{SILENCE, Sample, blend, ramp};
 /// Ticks for which silence is still encoded after sound, so that decoders fade out: 200 ms.
 const TAIL_TICKS: u32 = 20;
 
-/// Past ticks that a new encoder is fed, so that a decoder can change over to it in the middle of sound: as far back as
-/// a CELT encoder looks (RFC 6716, section 4.3.7.1: 1022 samples).
-const PAST_TICKS: usize = 3;
+/// Past ticks that a new encoder is fed, so that a decoder can change over to it in the middle of sound. A CELT encoder
+/// looks back two (RFC 6716, section 4.3.7.1: 1022 samples), but what it chose there depends on some more.
+const PAST_TICKS: usize = 6;
 
 /// Samples over which sound fades in that begins in the middle of a wave: 1 ms.
 const ONSET: usize = RATE_HZ as usize / 1000;

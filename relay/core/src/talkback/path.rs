@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -8,7 +9,6 @@ use super::voice::{Voice, VoiceCounters};
 use super::way::{Destination, Refusal, Way};
 use super::{Leg, TICK, TalkConfig, TalkOutput, TalkPacket, TalkState, TalkStatus, TalkerStatus};
 use crate::frame::{OpusFrame, SourceId};
-use crate::ingest::EncodeConfig;
 use crate::mic::{MicFrame, TalkerId};
 use crate::sample::{SILENCE, Sample};
 use crate::session::SessionId;
@@ -66,17 +66,16 @@ impl Path {
     pub(crate) fn configure(
         &mut self,
         config: &TalkConfig,
-        encode: EncodeConfig,
         rng: &mut StdRng,
         now: Instant,
         out: &mut Vec<TalkPacket>,
     ) {
         self.set_destination(config, rng, now, out);
+        self.room =
+            self.room.take().filter(|room| config.is_mixed() && room.bitrate_bps() == config.bitrate_bps);
         if config.is_mixed() {
             let source = self.source.clone();
-            self.room.get_or_insert_with(|| Room::new(source, encode.bitrate_bps));
-        } else {
-            self.room = None;
+            self.room.get_or_insert_with(|| Room::new(source, config.bitrate_bps));
         }
         let monitors = config.is_mixed() && !config.room;
         self.container =
@@ -86,6 +85,13 @@ impl Path {
     pub(crate) fn join(&mut self, talker: TalkerId, listener: Option<SessionId>) {
         self.deserted_since = None;
         self.talkers.push(Member::new(talker, listener));
+    }
+
+    /// The talker no longer listens.
+    pub(crate) fn deafen(&mut self, talker: TalkerId) {
+        for member in self.talkers.iter_mut().filter(|member| member.id == talker) {
+            member.listener = None;
+        }
     }
 
     /// Returns what the talker's voice went through.
@@ -150,8 +156,8 @@ impl Path {
         if let Some(room) = &mut self.room {
             let spoken: Vec<Spoken<'_>> =
                 self.talkers.iter().chain(&self.container).map(Member::spoken).collect();
-            let own = self.talkers.iter().filter(|member| member.listener.is_some()).count();
-            room.tick(time, &spoken, listeners as usize > own, &mut out.frames);
+            let own: HashSet<SessionId> = self.talkers.iter().filter_map(|member| member.listener).collect();
+            room.tick(time, &spoken, listeners as usize > own.len(), &mut out.frames);
         }
     }
 

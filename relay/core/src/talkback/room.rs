@@ -58,6 +58,11 @@ impl Room {
         Self { source, bitrate_bps, common: None, seats: Vec::new() }
     }
 
+    /// Bits per second that each mix takes.
+    pub fn bitrate_bps(&self) -> u32 {
+        self.bitrate_bps
+    }
+
     /// Takes one tick of everybody's sound, and appends its frames, each of one tick.
     ///
     /// `time` is where the tick begins on the source's timeline, in samples; `others_listen` says whether there are

@@ -13,6 +13,7 @@
 mod clock;
 mod decode;
 mod jitter;
+mod position;
 mod queue;
 mod recovery;
 mod speech;
@@ -25,6 +26,7 @@ use std::time::Instant;
 use self::clock::Clock;
 use self::decode::Decoded;
 use self::jitter::Jitter;
+use self::position::Position;
 use self::queue::{Queue, Queued, Waiting};
 use self::recovery::Recovery;
 use self::speech::Speech;
@@ -93,6 +95,8 @@ pub struct Voice {
     speech: Speech,
     counters: VoiceCounters,
     state: State,
+    /// Ticks were missed: what was to be played in them is left out.
+    hurries: bool,
     /// Samples on their way into the stretch.
     input: Vec<Sample>,
 }
@@ -102,15 +106,6 @@ enum State {
     /// Silence, until a packet's time has come.
     Idle,
     Playing(Position),
-}
-
-/// Where playing is on the talker's timeline.
-#[derive(Debug, Clone, Copy)]
-struct Position {
-    /// The time that the next packet should have.
-    end: u64,
-    /// How many samples were made up beyond that.
-    beyond: usize,
 }
 
 impl AddAssign for VoiceCounters {
@@ -145,6 +140,7 @@ impl Voice {
             speech: Speech::new(),
             counters: VoiceCounters::default(),
             state: State::Idle,
+            hurries: false,
             input: Vec::with_capacity(2 * TICK),
         }
     }
@@ -176,7 +172,8 @@ impl Voice {
 
     /// Makes the next 10 ms of sound. Returns whether they are more than silence.
     pub fn pull(&mut self, now: Instant, out: &mut [Sample; TICK]) -> bool {
-        let tick = self.clock.tick(now);
+        let (tick, missed) = self.clock.tick(now);
+        self.hurries |= missed;
         self.recovery.tick();
         let begins = matches!(self.state, State::Idle);
         if begins {
@@ -185,15 +182,8 @@ impl Voice {
         let State::Playing(position) = self.state else {
             return self.nothing(out);
         };
-        let mut too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
-        if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() {
-            // A packet of another clock has come, and is not played yet.
-            too_late = 0;
-        }
-        if !begins {
-            too_late = self.use_silence(too_late);
-        }
-        let needed = self.stretch.set_speed(self.steering.follow(too_late));
+        let too_late = if begins { 0 } else { self.use_silence(self.too_late(position, tick)) };
+        let needed = self.stretch.set_speed(self.steering.follow(too_late, self.speech.loudness()));
         while self.decoded.len() < needed {
             if !self.refill(tick) {
                 self.decoded.pause(needed - self.decoded.len());
@@ -232,7 +222,8 @@ impl Voice {
 impl Voice {
     /// The delay at which nearly all packets are there when they are needed.
     fn wanted_delay(&self) -> i64 {
-        self.jitter.slow().saturating_add(TICK as i64 + MARGIN + self.recovery.wait())
+        let usual = self.jitter.slow().saturating_add(TICK as i64 + MARGIN);
+        usual.saturating_add(self.recovery.wait()).min(self.longest_delay())
     }
 
     /// The delay at which a packet is too old to be played, if there is a later one.
@@ -278,6 +269,13 @@ impl Voice {
         false
     }
 
+    /// By how many samples the delay is longer than it should be.
+    fn too_late(&self, position: Position, tick: i64) -> i64 {
+        let too_late = position.delay(tick, self.decoded.len()).saturating_sub(self.wanted_delay());
+        // If it is wild, a packet of another clock has come, and is not played yet.
+        if too_late.unsigned_abs() > MAX_LEAD.unsigned_abs() { 0 } else { too_late }
+    }
+
     /// Takes silence as an occasion to put the delay right at once. Returns what remains to be put right.
     fn use_silence(&mut self, too_late: i64) -> i64 {
         if !self.decoded.is_silent() || self.speech.sounds() || too_late.abs() < MARGIN / 2 {
@@ -315,7 +313,9 @@ impl Voice {
         if stretches && self.decoded.holds() && self.make_up(position, MADE_UP) {
             return true;
         }
-        let is_too_old = delay > self.longest_delay().saturating_add(SLACK) && self.queue.len() > 1;
+        let longest = if self.hurries { self.wanted_delay() } else { self.longest_delay() };
+        let is_too_old = delay > longest.saturating_add(SLACK) && self.queue.len() > 1;
+        self.hurries &= is_too_old;
         self.play_next(position, missing, is_too_old);
         true
     }
@@ -371,19 +371,6 @@ impl Voice {
         let made_up = self.decoded.make_up(samples);
         self.state = State::Playing(Position { beyond: position.beyond + made_up, ..position });
         true
-    }
-}
-
-impl Position {
-    /// How far the oldest of `waiting` samples is behind the relay's clock.
-    fn delay(self, tick: i64, waiting: usize) -> i64 {
-        let begin = self.end.wrapping_add(self.beyond as u64).wrapping_sub(waiting as u64);
-        tick.wrapping_sub(begin as i64)
-    }
-
-    /// How much is missing before a packet of this time; less than nothing if time stood still for it.
-    fn until(self, time: u64) -> i64 {
-        (time.wrapping_sub(self.end) as i64).saturating_sub(self.beyond as i64)
     }
 }
 

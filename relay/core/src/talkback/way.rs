@@ -23,8 +23,14 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
 /// How long a refusal takes to come back: much longer than from a container on this host, or in the next room.
 const REFUSAL_TAKES: Duration = Duration::from_millis(60);
 
+/// How long it takes to be told that nobody has an address: Linux asks three times for it, once a second.
+const ABSENCE_TAKES: Duration = Duration::from_millis(3_500);
+
 /// How often a container that takes nothing is tried again. Two datagrams each time: it refuses no more than one a second.
 const RETRY_EVERY: Duration = Duration::from_millis(2_300);
+
+/// Retries with one port.
+const RETRIES_PER_PORT: u32 = 8;
 
 /// How long a container may take until it is said that it takes nothing.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -119,19 +125,19 @@ impl Way {
             return None;
         }
         let Destination { address, port } = self.to;
-        Some(match (self.refused, port) {
-            ([Some(Refusal::Host), _] | [_, Some(Refusal::Host)], _) => {
-                format!("The container at {address} cannot be reached.")
-            }
-            (_, Some(port)) => format!("Nothing in the container at {address} listens on UDP port {port}."),
-            ([Some(Refusal::Port), _], None) => format!(
+        let announcement = self.refused[0];
+        Some(match port {
+            _ if self.is_absent() => format!("The container at {address} cannot be reached."),
+            Some(port) => format!("Nothing in the container at {address} listens on UDP port {port}."),
+            None if address.is_loopback() => format!(
+                "The container shares this machine’s network, and nothing in it takes a microphone. Load \
+                 module-rtp-recv in it with sap_address={address}."
+            ),
+            None if announcement == Some(Refusal::Port) => format!(
                 "The container at {address} has no microphone: nothing there listens for announcements \
                  (UDP port {SAP_PORT}). Load module-rtp-recv in it."
             ),
-            (_, None) => format!(
-                "The container at {address} hears that there is a microphone, and does not open port {} for it.",
-                self.invitation.port
-            ),
+            None => format!("The container at {address} is told of a microphone, and opens no port for it."),
         })
     }
 
@@ -144,7 +150,8 @@ impl Way {
         now: Instant,
         out: &mut Vec<TalkPacket>,
     ) {
-        if self.probed.is_some_and(|probed| now.saturating_duration_since(probed) >= REFUSAL_TAKES) {
+        let refusal_takes = if self.is_absent() { ABSENCE_TAKES } else { REFUSAL_TAKES };
+        if self.probed.is_some_and(|probed| now.saturating_duration_since(probed) >= refusal_takes) {
             (self.state, self.probed, self.refused) = (State::Open, None, [None; 2]);
             self.announcement_due = now + ANNOUNCE_EVERY;
         }
@@ -180,11 +187,20 @@ impl Way {
         }
     }
 
+    /// Whether the latest that is known is that nobody has the address.
+    fn is_absent(&self) -> bool {
+        self.refused.contains(&Some(Refusal::Host))
+    }
+
     /// Announces and probes, so that the container opens its port and shows it.
     fn knock(&mut self, source: &SourceId, rng: &mut StdRng, now: Instant, out: &mut Vec<TalkPacket>) {
         let State::Opening { since, probes } = self.state else { return };
-        if probes >= EAGER_PROBES && now >= self.announcement_due {
+        let is_due = self.to.port.is_none() && now >= self.announcement_due;
+        let is_another_due = probes >= EAGER_PROBES && probes.is_multiple_of(RETRIES_PER_PORT);
+        if is_due && is_another_due && !self.is_absent() {
             // The port may be somebody else's: try another.
+            self.answers.spend(1.0, now);
+            self.close(source, out);
             self.invitation = invite(self.to, &self.invitation.title, rng);
         }
         self.announce_if_due(RETRY_EVERY, source, now, out);

@@ -9,6 +9,11 @@ use opus::{Application, Bitrate, Channels, Encoder};
 use soundport_core::talkback::{TICK, Voice};
 use soundport_core::{MicFrame, Sample, TalkerId};
 
+use crate::common::ear;
+
+/// How long a talker's encoder looks ahead, and its first packet takes, in milliseconds.
+pub const ENCODER_MS: f64 = 6.5 + 20.0;
+
 /// How loud tones are; full scale is 1.
 pub const LEVEL: f64 = 0.5;
 
@@ -224,6 +229,11 @@ impl Relay {
         }
     }
 
+    /// Misses the ticks of so much time.
+    pub fn miss(&mut self, length: Duration) {
+        self.due += length;
+    }
+
     pub fn play_until(&mut self, at: Duration) {
         loop {
             let late = (self.late)(self.ticks);
@@ -248,4 +258,41 @@ impl Relay {
 
 pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+/// A tone that is louder in the first nine tenths of each second.
+pub fn beats() -> impl FnMut(u64) -> f64 {
+    let mut tone = tone(700.0);
+    move |n| tone(n) * if n % 48_000 < 43_200 { 1.0 } else { 0.3 }
+}
+
+/// How many milliseconds after its packet came each loud part of the beats was heard to begin.
+pub fn beat_delays(sound: &[[f32; 2]]) -> Vec<f64> {
+    let (mut delays, mut quiet) = (vec![], 4_000);
+    for (n, [level, _]) in sound.iter().enumerate() {
+        if f64::from(level.abs()) < 0.5 * LEVEL {
+            quiet += 1;
+        } else {
+            if quiet > 3_000 {
+                let second = delays.len() as f64;
+                delays.push((Relay::heard_at(n as f64) - second) * 1000.0 - ENCODER_MS);
+            }
+            quiet = 0;
+        }
+    }
+    delays
+}
+
+/// Three syllables a second: a voiced sound of many harmonics that comes and goes.
+pub fn buzz() -> impl FnMut(u64) -> f64 {
+    let mut tones: Vec<_> = (1..12).map(|k| (tone(140.0 * f64::from(k)), 1.0 / f64::from(k))).collect();
+    move |n| {
+        let open = (std::f64::consts::PI * (n as f64 / 16_000.0).fract()).sin().powi(2);
+        tones.iter_mut().map(|(tone, level)| tone(n) * *level).sum::<f64>() * 0.4 * open
+    }
+}
+
+/// The largest step against that of a clean 700 Hz.
+pub fn step(sound: &[[f32; 2]]) -> f64 {
+    ear::largest_step(sound, 0) / ear::clean_step(LEVEL, 700.0)
 }

@@ -125,6 +125,9 @@ impl Draft {
             for place in of_containers.into_iter().flatten() {
                 mistakes.add(place, "is of no use to a room, which has no container; leave it out");
             }
+            if let Some(frame) = &self.frame {
+                mistakes.add(&frame.place, "is of no use to a room, whose frames hold 10 ms; leave it out");
+            }
             if let Some(talk) = self.talk.as_ref().filter(|talk| !talk.value) {
                 mistakes.add(&talk.place, "would leave nothing of a room; leave it out");
             }

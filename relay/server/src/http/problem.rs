@@ -17,6 +17,7 @@ pub(crate) enum Refusal {
     NotLive(String),
     TalkNotAllowed(String),
     NoContainer(String),
+    TalkersFull(String),
     WrongContentType { expected: &'static str },
     BodyTooLarge,
     TooSlow,
@@ -46,6 +47,9 @@ impl Refusal {
             }
             Self::NoContainer(_) => {
                 (StatusCode::CONFLICT, "no-container", "Nobody knows where the container is")
+            }
+            Self::TalkersFull(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "talkers-full", "As many talk as may at once")
             }
             Self::WrongContentType { .. } => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -86,7 +90,7 @@ impl Refusal {
             Self::WrongContentType { expected } => format!("Send {expected}."),
             Self::BodyTooLarge => format!("Send at most {} bytes.", super::BODY_LIMIT_BYTES),
             Self::TooSlow => format!("Send the whole request within {} s.", super::REQUEST_TIMEOUT.as_secs()),
-            Self::Malformed(what) | Self::Unacceptable(what) | Self::Busy(what) => what,
+            Self::Malformed(what) | Self::Unacceptable(what) | Self::Busy(what) | Self::TalkersFull(what) => what,
             Self::PreconditionMissing => {
                 "Send If-Match with the session's ETag to trickle candidates, or * to restart ICE (RFC 9725, section 4.3).".into()
             }
@@ -98,8 +102,9 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, name, title) = self.kind();
-        let retry_after = matches!(self, Self::NotLive(_) | Self::NoContainer(_) | Self::Busy(_))
-            .then_some([(RETRY_AFTER, "2")]);
+        let retry_after =
+            matches!(self, Self::NotLive(_) | Self::NoContainer(_) | Self::TalkersFull(_) | Self::Busy(_))
+                .then_some([(RETRY_AFTER, "2")]);
         let problem = Problem {
             kind: format!("/problems/{name}"),
             title: title.to_owned(),

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State as Extract};
-use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
+use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +11,7 @@ use soundport_core::SessionId;
 use soundport_core::fanout::{ConnectError, Credentials, OfferError, Session};
 
 use super::problem::Refusal;
-use super::{BODY_LIMIT_BYTES, State};
+use super::{BODY_LIMIT_BYTES, State, whip};
 use crate::fanout::Overloaded;
 
 pub(super) const SDP: &str = "application/sdp";
@@ -34,10 +34,14 @@ pub(super) async fn advertise(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_media = path.starts_with("/whep/") || path.starts_with("/whip/");
     let asked = request.method() == Method::OPTIONS && is_media;
+    let is_talk_session = path.strip_prefix("/whip/").is_some_and(|path| path.contains('/'));
     let mut response = next.run(request).await;
     if asked {
         response.headers_mut().insert(ACCEPT_POST, HeaderValue::from_static(SDP));
         response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(FRAGMENT));
+        if is_talk_session {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(whip::SESSION_METHODS));
+        }
     }
     response
 }
@@ -172,8 +176,9 @@ impl From<ConnectError> for Refusal {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Offer(error) => refuse_offer(&error),
-            ConnectError::Full(_) | ConnectError::TalkersFull(_) => {
-                Self::Busy(format!("{error}; try again later."))
+            ConnectError::Full(_) => Self::Busy(format!("{error}; try again later.")),
+            ConnectError::TalkersFull(_) => {
+                Self::TalkersFull(format!("{error}; try again when one has gone."))
             }
             ConnectError::NotListening(_) => Self::Unacceptable(format!(
                 "{error}; name in ?with= the WHEP session by which this talker listens, or leave it out."

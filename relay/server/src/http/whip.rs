@@ -18,10 +18,15 @@ use super::problem::Refusal;
 use super::session::{self, Kind, SDP, etag, require_content_type, text};
 use crate::network::candidates;
 
+/// What a session answers to.
+pub(super) const SESSION_METHODS: &str = "DELETE,OPTIONS,PATCH";
+
 /// The WHIP endpoint of each source, and its sessions. Other methods are kept for later (RFC 9725, section 4.2).
 pub(super) fn routes() -> Router<State> {
     let session = delete(|state, path| session::end(Kind::Talker, state, path))
         .get(reserved)
+        .post(reserved)
+        .put(reserved)
         .patch(|state, path, headers, body| session::patch(Kind::Talker, state, path, headers, body));
     Router::new().route("/whip/{source}", post(talk)).route("/whip/{source}/{session}", session)
 }
@@ -53,13 +58,13 @@ async fn talk(
     Ok((StatusCode::CREATED, headers, answer).into_response())
 }
 
-/// Reading a session means nothing (RFC 9725, section 4.2); but one that is no more is not found, rather than that.
+/// These methods are kept for later (RFC 9725, section 4.2); but a session that is no more is not found, rather than that.
 async fn reserved(
     Extract(state): Extract<State>,
     Path(path): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     session::find(&state, Kind::Talker, &path).await?;
-    Ok(([(ALLOW, "DELETE,PATCH")], Refusal::MethodNotAllowed).into_response())
+    Ok(([(ALLOW, SESSION_METHODS)], Refusal::MethodNotAllowed).into_response())
 }
 
 /// The session by which the talker listens, where `?with=` names one.

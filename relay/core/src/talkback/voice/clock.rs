@@ -6,6 +6,9 @@ use crate::talkback::TICK;
 /// Ticks after which a clock that was always behind is put right: half a second.
 const TICKS_TO_CATCH_UP: u32 = 50;
 
+/// Ticks that are later than this do not come all at once any more: some are missing. 200 ms, in samples.
+const MISSING: i64 = 9_600;
+
 /// Counts samples by the relay's clock; ticks that come late, or several at once, are put where they belong.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
@@ -27,20 +30,25 @@ impl Clock {
         }
     }
 
-    /// When a tick that is asked for `now` was due.
-    pub(crate) fn tick(&mut self, now: Instant) -> i64 {
+    /// When a tick that is asked for `now` was due, and whether ticks before it are missing.
+    pub(crate) fn tick(&mut self, now: Instant) -> (i64, bool) {
         let now = self.samples(now);
         let due = self.tick.map_or(now, |tick| tick + TICK as i64);
         let lag = now - due;
         self.lag = Some(self.lag.map_or(lag, |least| least.min(lag)));
         self.ticks += 1;
         let mut tick = due.min(now);
-        if self.ticks >= TICKS_TO_CATCH_UP || lag > i64::from(RATE_HZ) {
-            tick += self.lag.take().unwrap_or(0).max(0);
-            self.ticks = 0;
+        let missing = lag > MISSING;
+        if missing {
+            tick = now;
+        } else if self.ticks >= TICKS_TO_CATCH_UP {
+            tick += self.lag.unwrap_or(0).max(0);
+        }
+        if missing || self.ticks >= TICKS_TO_CATCH_UP {
+            (self.lag, self.ticks) = (None, 0);
         }
         self.tick = Some(tick);
-        tick
+        (tick, missing)
     }
 }
 

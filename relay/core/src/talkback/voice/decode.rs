@@ -141,6 +141,7 @@ impl Decoded {
         self.sound.extend(std::iter::repeat_n(SILENCE, samples));
         self.silent += samples;
         self.made_up = HOLD + FADE;
+        self.left.clear();
     }
 
     /// Puts so much silence before what waits.

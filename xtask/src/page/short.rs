@@ -1,0 +1,246 @@
+//! What the page's program says that nobody reads, made short.
+//!
+//! The program and its glue know each other's functions by long names that end in random digits, which do not compress: a twentieth of
+//! all that is downloaded. And for panics, which a page shows nowhere, it carries the paths of the files that it was built from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// Section numbers (WebAssembly Core Specification, section 5.5.2).
+const IMPORTS: u8 = 2;
+const DATA: u8 = 11;
+
+/// Digits at the end of a name that is to be short.
+const RANDOM_DIGITS: usize = 16;
+
+/// Shortens the program and the glue in `folder`, of which there is one each.
+///
+/// # Errors
+/// When they cannot be read, understood or written.
+pub(super) fn shorten(folder: &Path) -> Result<()> {
+    let (wasm_file, glue_file) = (only(folder, "wasm")?, only(folder, "js")?);
+    let (wasm, glue) = (fs::read(&wasm_file)?, fs::read_to_string(&glue_file)?);
+    let (wasm, names) = with_short_names(&wasm).context("the page's program is not as it should be")?;
+    fs::write(wasm_file, wasm)?;
+    fs::write(glue_file, rename(&glue, &names))?;
+    Ok(())
+}
+
+fn only(folder: &Path, extension: &str) -> Result<PathBuf> {
+    let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let files = files.collect::<std::io::Result<Vec<_>>>()?;
+    let mut wanted = files.into_iter().filter(|file| file.extension().is_some_and(|it| it == extension));
+    match (wanted.next(), wanted.next()) {
+        (Some(file), None) => Ok(file),
+        _ => bail!("{} does not hold one .{extension} file", folder.display()),
+    }
+}
+
+type Names = BTreeMap<String, String>;
+
+/// The module with short names of what it imports, and which they are; none where it is no module.
+fn with_short_names(wasm: &[u8]) -> Option<(Vec<u8>, Names)> {
+    let (mut written, mut names) = (wasm.get(..8)?.to_vec(), Names::new());
+    let mut rest = Reader(wasm.get(8..)?);
+    while let Some(section) = rest.byte() {
+        let content = rest.text()?;
+        let content = match section {
+            IMPORTS => imports(content, &mut names)?,
+            DATA => without_paths(content),
+            _ => content.to_vec(),
+        };
+        written.push(section);
+        write_text(&mut written, &content);
+    }
+    Some((written, names))
+}
+
+/// The section of imports (section 5.5.5), with short names.
+fn imports(content: &[u8], names: &mut Names) -> Option<Vec<u8>> {
+    let (mut written, mut rest) = (vec![], Reader(content));
+    let count = rest.number()?;
+    write_number(&mut written, count);
+    for _ in 0..count {
+        write_text(&mut written, rest.text()?);
+        let name = str::from_utf8(rest.text()?).ok()?;
+        if is_random(name) && !names.contains_key(name) {
+            names.insert(name.to_owned(), short(names.len()));
+        }
+        write_text(&mut written, names.get(name).map_or(name, String::as_str).as_bytes());
+        let before = rest.0;
+        rest.skip_description()?;
+        written.extend_from_slice(&before[..before.len() - rest.0.len()]);
+    }
+    rest.0.is_empty().then_some(written)
+}
+
+fn is_random(name: &str) -> bool {
+    let end = name.len().checked_sub(RANDOM_DIGITS + 1).and_then(|start| name.get(start..));
+    let digits = end.and_then(|end| end.strip_prefix('_'));
+    name.starts_with("__wb")
+        && digits.is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
+
+/// A name of letters alone: a, b, … z, ba, bb, …
+fn short(number: usize) -> String {
+    let letter = char::from(b'a' + (number % 26) as u8);
+    match number / 26 {
+        0 => letter.to_string(),
+        more => format!("{}{letter}", short(more)),
+    }
+}
+
+/// The glue, with other names. What is not a whole word is left alone.
+fn rename(glue: &str, names: &Names) -> String {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+    let mut written = String::with_capacity(glue.len());
+    let mut rest = glue;
+    while let Some(start) = rest.find(is_part) {
+        let (between, word) = rest.split_at(start);
+        let (word, after) = word.split_at(word.find(|letter| !is_part(letter)).unwrap_or(word.len()));
+        written.push_str(between);
+        written.push_str(names.get(word).map_or(word, String::as_str));
+        rest = after;
+    }
+    written + rest
+}
+
+/// The data with the paths of source files blank.
+fn without_paths(data: &[u8]) -> Vec<u8> {
+    let mut data = data.to_vec();
+    let cargo = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"));
+    let registry = cargo.map(|cargo| cargo + "/registry/src/").unwrap_or_default();
+    for start in ["/rustc/", &registry].into_iter().filter(|start| start.len() > 1) {
+        let mut at = 0;
+        while let Some(found) = position(&data[at..], start.as_bytes()).map(|found| at + found) {
+            let path = &data[found..];
+            let is_path = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+            let longest = path.iter().position(|byte| !is_path(byte)).unwrap_or(path.len());
+            let end = position(&path[..longest], b".rs").map_or(start.len(), |end| end + 3);
+            data[found..found + end].fill(b' ');
+            at = found + end;
+        }
+    }
+    data
+}
+
+fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Reads the binary format (section 5) from its beginning.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    /// An unsigned LEB128 number.
+    fn number(&mut self) -> Option<u32> {
+        let mut number = 0;
+        for shift in (0..32).step_by(7) {
+            let byte = self.byte()?;
+            number |= u32::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Bytes with their count before them.
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let count = self.number()? as usize;
+        let (text, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(text)
+    }
+
+    /// What is imported: a function, table, memory, global or tag.
+    fn skip_description(&mut self) -> Option<()> {
+        let kind = self.byte()?;
+        if matches!(kind, 1 | 3 | 4) {
+            self.byte()?;
+        }
+        match kind {
+            0 | 4 => self.number().map(|_| ()),
+            1 | 2 => {
+                let has_most = self.number()? & 1 == 1;
+                self.number()?;
+                has_most.then(|| self.number()).map_or(Some(()), |most| most.map(|_| ()))
+            }
+            3 => self.byte().map(|_| ()),
+            _ => None,
+        }
+    }
+}
+
+fn write_number(to: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        to.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+fn write_text(to: &mut Vec<u8>, text: &[u8]) {
+    write_number(to, text.len() as u32);
+    to.extend_from_slice(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAY: &str = "__wbg_play_0123456789abcdef";
+    const STOP: &str = "__wbg_stop_fedcba9876543210";
+
+    fn module(imported: &[&str], data: &[u8]) -> Vec<u8> {
+        let mut section = vec![];
+        write_number(&mut section, imported.len() as u32);
+        for name in imported {
+            write_text(&mut section, b"./page.js");
+            write_text(&mut section, name.as_bytes());
+            section.extend([0, 3]);
+        }
+        let mut module = b"\0asm\x01\0\0\0".to_vec();
+        for (number, content) in [(1, &[9; 200][..]), (IMPORTS, &section[..]), (DATA, data)] {
+            module.push(number);
+            write_text(&mut module, content);
+        }
+        module
+    }
+
+    #[test]
+    fn names_with_random_digits_are_short_on_both_sides_and_others_stay() {
+        let (written, names) = with_short_names(&module(&[PLAY, "__wbg_init", STOP], b"")).unwrap();
+        assert_eq!(written, module(&["a", "__wbg_init", "b"], b""));
+        let glue = format!("{{ {PLAY}: function() {{}},\n{STOP}: ü, {STOP}x: __wbg_init }}");
+        let wanted = format!("{{ a: function() {{}},\nb: ü, {STOP}x: __wbg_init }}");
+        assert_eq!(rename(&glue, &names), wanted);
+        assert_eq!((short(25), short(26), short(700)), ("z".into(), "ba".into(), "bay".into()));
+    }
+
+    #[test]
+    fn paths_of_sources_are_blank_and_nothing_moves() {
+        let path = "/rustc/59807616/library/core/src/str/mod.rs";
+        let data = format!("Listen{path}Stop.rs /rustc/ and so on");
+        let (written, _) = with_short_names(&module(&[], data.as_bytes())).unwrap();
+        let wanted = data.replace(path, &" ".repeat(path.len())).replace("/rustc/", "       ");
+        assert_eq!(written, module(&[], wanted.as_bytes()));
+    }
+
+    #[test]
+    fn what_is_no_module_is_refused() {
+        let whole = module(&[PLAY], b"data");
+        for end in [0, 7, 9, whole.len() - 1] {
+            assert!(with_short_names(&whole[..end]).is_none(), "{end}");
+        }
+    }
+}
