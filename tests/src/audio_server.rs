@@ -59,9 +59,11 @@ impl AudioServer {
     pub fn pipewire(inside: &Container) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("pulse/native");
-        let mut command = inside.command("dbus-run-session");
+        // PipeWire counts on being served in time; real-time rights are not to be had everywhere.
+        let mut command = inside.command("nice");
         private(&mut command, &folder);
-        let process = Process::start("pipewire", command.args(["--", "sh", "-c", PIPEWIRE]))?;
+        command.args(["-n", "-11", "dbus-run-session", "--", "sh", "-c", PIPEWIRE]);
+        let process = Process::start("pipewire", &mut command)?;
         let server = Self { process, folder, socket };
         server.wait_ready()?;
         server.load("module-null-sink sink_name=out rate=48000 channels=2")?;

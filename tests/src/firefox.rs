@@ -10,9 +10,11 @@ use crate::{AudioServer, Process, wait_for};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(20);
-/// What a fresh profile would otherwise ask the user and the network.
+/// What a fresh profile would otherwise ask the user and the network; and media by loopback, which it avoids where there
+/// are other ways.
 const PREFERENCES: &str = r#"user_pref("media.navigator.permission.disabled", true);
 user_pref("media.autoplay.default", 0);
+user_pref("media.peerconnection.ice.loopback", true);
 user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("browser.aboutwelcome.enabled", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);

@@ -124,7 +124,7 @@ fn run(talker: &Mutex<Talker>, stop: &AtomicBool, mut speech: Speech) -> Result<
         }
         due += speech.length();
         if talker.is_connected()
-            && let Some(packet) = speech.next()?
+            && let Some(packet) = speech.go_on()?
         {
             talker.say(packet)?;
         }

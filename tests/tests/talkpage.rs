@@ -118,6 +118,8 @@ fn firefoxes_microphone_is_pulse_audios() -> Result<()> {
     firefox.click(&format!("{card} [data-action='talk-raw']"))?;
     firefox.click(&format!("{card} [data-action='talk']"))?;
     firefox.wait(&format!("{card}[data-talk='live']"))?;
+    // It follows the microphone's clock by steps of a few samples until it has found its pace.
+    std::thread::sleep(SETTLE * 4);
     hears_clean(&recorders, Tolerance::SAMPLE)
 }
 

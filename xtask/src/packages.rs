@@ -19,10 +19,12 @@ pub(crate) struct Need {
 enum What {
     Program(&'static str),
     GStreamer(&'static str),
+    /// A device of ALSA's, as `arecord -L` lists it.
+    Alsa(&'static str),
     Venv,
 }
 
-use What::{GStreamer, Program, Venv};
+use What::{Alsa, GStreamer, Program, Venv};
 
 /// What compiling needs.
 pub(crate) const BUILD: &[Need] = &[
@@ -50,6 +52,10 @@ pub(crate) const TEST: &[Need] = &[
         "wireplumber",
         "the end-to-end tests, which connect PipeWire's parts with it",
     ),
+    need(Program("arecord"), "alsa-utils", "the end-to-end tests, as an app that hears a microphone"),
+    need(Alsa("pulse"), "libasound2-plugins", "the end-to-end tests, whose ALSA apps hear PulseAudio by it"),
+    need(Program("firefox-esr"), "firefox-esr", "the end-to-end tests, which talk from it too"),
+    need(Program("espeak-ng"), "espeak-ng", "the end-to-end tests, as somebody who speaks"),
     need(Program("dbus-run-session"), "dbus-daemon", "the end-to-end tests, whose PipeWire needs a bus"),
     need(Program("unshare"), "util-linux", "the end-to-end tests in containers"),
     need(Program("ip"), "iproute2", "the end-to-end tests in network namespaces"),
@@ -96,6 +102,14 @@ impl What {
                 .stderr(Stdio::null())
                 .status()
                 .is_ok_and(|status| status.success()),
+            Alsa(device) => Command::new("arecord")
+                .arg("-L")
+                .stdin(Stdio::null())
+                .stderr(Stdio::null())
+                .output()
+                .is_ok_and(|output| {
+                    output.stdout.split(|byte| *byte == b'\n').any(|line| line == device.as_bytes())
+                }),
             Venv => python::base().is_ok(),
         }
     }
@@ -104,6 +118,7 @@ impl What {
         match self {
             Program(name) => name.to_owned(),
             GStreamer(element) => format!("GStreamer's {element}"),
+            Alsa(device) => format!("ALSA's device {device}"),
             Venv => "Python 3.11 with venv".to_owned(),
         }
     }

@@ -55,9 +55,9 @@ impl AudioServer {
         const RECEIVER: &str = r#"{ sap.ip = "0.0.0.0" sess.latency.msec = 60
             stream.props = { media.class = "Stream/Output/Audio" target.object = "micsink" node.target = "micsink" } }"#;
         self.silent_microphone()?;
-        let mut command = inside.command("pw-cli");
+        let mut command = inside.command("nice");
         private(&mut command, &self.folder);
-        command.args(["-m", "load-module", "libpipewire-module-rtp-source", RECEIVER]);
+        command.args(["-n", "-11", "pw-cli", "-m", "load-module", "libpipewire-module-rtp-source", RECEIVER]);
         Process::start("pw-cli", &mut command)
     }
 

@@ -112,7 +112,7 @@ impl Speech {
     ///
     /// # Errors
     /// When Opus refuses.
-    pub fn next(&mut self) -> Result<Option<Said>> {
+    pub fn go_on(&mut self) -> Result<Option<Said>> {
         let (begin, count) = (self.frame, u64::from(self.options.packet_frames));
         self.frame += count;
         let lost = self.random.chance(self.options.loss);

@@ -1,6 +1,6 @@
 //! Benchmarks of the relay and its page, from outside: each prints a table. Figures are of this machine as it is.
 //!
-//! `cargo run --release -p soundport-tests --bin bench [latency|click|load|sources|events|page]…`; without a name, all of them.
+//! `cargo run --release -p soundport-tests --bin bench [latency|click|talkback|load|sources|events|page]…`; without a name, all of them.
 
 #![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
 
@@ -10,6 +10,7 @@ mod latency;
 mod load;
 mod page;
 mod sources;
+mod talkback;
 
 use std::time::Instant;
 
@@ -18,9 +19,10 @@ use soundport_tests::Usage;
 
 type Bench = fn() -> Result<()>;
 
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 7] = [
     ("latency", latency::run),
     ("click", click::run),
+    ("talkback", talkback::run),
     ("load", load::run),
     ("sources", sources::run),
     ("events", events::run),
