@@ -122,6 +122,8 @@ impl Talker {
             self.tell(TalkEvent::Line(Event::RelayAnswers));
         }
         if heard.is_some() && self.held.borrow().is_some() && *self.with.borrow() != heard {
+            // Known from now on, also while the next attempt waits: else it would begin anew for ever.
+            self.with.replace(heard);
             self.tell(TalkEvent::Line(Event::Forgotten(0.0)));
         }
     }
