@@ -68,7 +68,11 @@ fn press(title: &str, standing: Standing) -> Button {
 /// How it stands, what stands in the way, and who else is there.
 fn said(source: &Source, talk: &TalkView, standing: Standing) -> Html {
     let notice = words::talk_notice(&talk.talking, source, rtc::has_microphones());
-    let (here, speaking) = others(source, talk);
+    let (here, speaking) = match standing {
+        // What was told before the connection broke may tell of this talker.
+        Standing::Connecting => (0, 0),
+        _ => others(source, talk),
+    };
     let name = notice.as_ref().map(|notice| notice.name);
     let note = match notice {
         Some(notice) => notice.words,

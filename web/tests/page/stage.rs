@@ -15,8 +15,9 @@ use soundport_web::components::SourceCardProps;
     const relay = { list: '[]', status: 0, streams: true, offers: [], asked: [], ended: [], peers: [], stream: null };
     export function play(list) {
         relay.peers.forEach((peer) => peer.close());
-        Object.assign(relay, { list, status: 0, streams: true, offers: [], asked: [], ended: [], peers: [], stream: null });
+        Object.assign(relay, { list, status: 0, streams: true, offers: [], asked: [], ended: [], peers: [], stream: null, answers: false, full: false });
     }
+    export function answer_listeners(full) { relay.answers = true; relay.full = full; }
     export function refuse(status) { relay.status = status; }
     export function refuse_streams() { relay.streams = false; }
     export function offers() { return relay.offers; }
@@ -125,6 +126,8 @@ use soundport_web::components::SourceCardProps;
         if (options.method !== 'POST') return new Response('', { status: Math.max(relay.status, 200) });
         relay.offers.push(options.body);
         if (relay.status > 0) return new Response(JSON.stringify({ detail: 'It says no.' }), { status: relay.status });
+        if (relay.full && at.includes('/whip/')) return new Response(JSON.stringify({ detail: 'It is full.' }), { status: 503, headers: { 'retry-after': '1' } });
+        if (relay.answers && at.includes('/whep/')) return whip(at, options.body);
         if (at.includes('/whip/')) return whip(at.replace(/[?].*/, ''), options.body);
         return new Promise(() => {});
     };
@@ -132,6 +135,7 @@ use soundport_web::components::SourceCardProps;
 extern "C" {
     fn play(list: &str);
     fn refuse(status: i32);
+    fn answer_listeners(full: bool);
     fn refuse_streams();
     fn tell(name: &str, data: &str);
     fn end_stream();
@@ -366,6 +370,11 @@ impl Stage {
     /// From here on the relay does not answer.
     pub(crate) fn relay_goes_away(&self) {
         refuse(-1);
+    }
+
+    /// From here on the relay answers those who listen, too; and for talkers it is full, or not.
+    pub(crate) fn relay_answers_listeners(&self, full: bool) {
+        answer_listeners(full);
     }
 
     /// From here on the relay refuses every offer (0: none).

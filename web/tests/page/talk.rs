@@ -294,6 +294,19 @@ async fn a_relay_that_restarted_is_talked_to_again() {
 }
 
 #[wasm_bindgen_test]
+async fn the_relay_is_told_which_listener_is_the_talker() {
+    let stage = page(TalkbackState::Open, "").await;
+    stage.relay_answers_listeners(true);
+    stage.click(TALK);
+    until("another try", || stage.times_asked("whip/kiosk") > 1).await;
+    assert_eq!(stage.times_asked("with="), 0);
+    stage.click("[data-action=listen]");
+    until("a try that names the listener", || stage.times_asked("?with=talk1") > 0).await;
+    stage.relay_answers_listeners(false);
+    until_talk(&stage, "live").await;
+}
+
+#[wasm_bindgen_test]
 async fn the_microphones_level_is_seen_and_marked_where_it_is_cut_off() {
     let stage = live_page().await;
     let level = || stage.attribute(".talk .meter", "data-talk-level").parse().unwrap_or(0);
