@@ -11,6 +11,7 @@ mod level_board;
 mod outside;
 mod player;
 mod talker;
+mod talks;
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -190,12 +191,6 @@ impl Desk {
         (view, player.act.clone())
     }
 
-    fn talk(&self, id: &str) -> TalkView {
-        let talker = self.talkers().into_iter().find(|talker| talker.id == id);
-        let (choice, devices) = self.booth.choice();
-        TalkView { choice, devices, ..talker.map(|talker| talker.view()).unwrap_or_default() }
-    }
-
     /// Takes what was typed to find a source.
     pub fn find(&self, typed: String) {
         self.typed.replace(typed.into());
@@ -313,6 +308,9 @@ impl Desk {
         for player in self.players() {
             player.set_gain(self.mix.borrow().is_hushed(&player.id));
         }
+        if let Some(following) = &*self.following.borrow() {
+            following.hurry(self.talkers().iter().any(|talker| talker.waits()));
+        }
         self.name();
         self.want();
         (self.redraw)();
@@ -343,35 +341,6 @@ impl Desk {
 
     fn players(&self) -> Vec<Rc<Player>> {
         self.players.borrow().clone()
-    }
-
-    fn talker(&self, id: &str) -> Rc<Talker> {
-        let mut talkers = self.talkers.borrow_mut();
-        if let Some(known) = talkers.iter().find(|talker| talker.id == id) {
-            return Rc::clone(known);
-        }
-        let talker = Talker::new(id, self.own.clone());
-        talkers.push(Rc::clone(&talker));
-        talker
-    }
-
-    fn talkers(&self) -> Vec<Rc<Talker>> {
-        self.talkers.borrow().clone()
-    }
-
-    fn booth(&self) -> &Booth {
-        &self.booth
-    }
-
-    /// Tells a source's talker, where it has one, what is known; whether it talks, or is about to.
-    fn meet_talker(&self, source: &Source, roster: &Roster) -> bool {
-        let Some(talker) = self.talkers().into_iter().find(|talker| talker.id == source.id) else {
-            return false;
-        };
-        let player = self.player(&source.id);
-        talker.meet((roster.link == Link::Up).then_some(source), roster.instance.as_ref(), player.session());
-        talker.measure(player.output());
-        talker.is_on()
     }
 
     fn listener(&self, window: &Window, name: &'static str, act: fn(&Self)) -> EventListener {

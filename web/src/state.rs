@@ -11,6 +11,7 @@ mod mix;
 mod roster;
 mod round_trip;
 mod sources;
+mod talk;
 mod talking;
 mod watch;
 
@@ -23,5 +24,6 @@ pub use mix::{Heard, Mix, Move};
 pub use roster::{Link, News, Roster};
 pub use round_trip::{RoundTrip, Sample};
 pub use sources::merge;
-pub use talking::{Standing, TalkEvent, Talking, Trouble};
+pub use talk::{Standing, TalkEvent, Trouble};
+pub use talking::Talking;
 pub use watch::{Finding, Reading, Watch};

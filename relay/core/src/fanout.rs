@@ -193,12 +193,14 @@ impl Fanout {
             Purpose::Talk(_) => Flow::In,
         };
         let offer = Offer::parse(&request.offer, flow)?;
+        // Before an index is drawn: somebody may give way.
+        let role = self.role(&request)?;
         let id = SessionId::new(self.rng.random());
         let identity = Identity {
             session: id,
             source: request.source.clone(),
             local: self.draw_credentials(self.peers.vacant_key()),
-            role: self.role(&request)?,
+            role,
         };
         let (peer, answer) = Peer::accept(&self.engine, identity, offer, request.candidates, now)?;
         self.earliest = earlier(self.earliest, peer.deadline());

@@ -81,7 +81,7 @@ impl Booth {
 
     fn take_devices(&self, devices: Vec<Device>) {
         if let (Some(open), Some(desk)) = (self.open.borrow().upgrade(), self.desk.upgrade())
-            && !open.is_among(&devices)
+            && open.has_left(&devices)
         {
             desk.stop_talking(Trouble::Unplugged);
         }

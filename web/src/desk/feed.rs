@@ -13,6 +13,9 @@ use crate::state::{Link, News, backoff_millis};
 /// How often the list is read where there is no stream of events.
 const READ_EVERY_MILLIS: u32 = 2_000;
 
+/// How often it is read while somebody waits to be heard.
+const HURRIED_EVERY_MILLIS: u32 = 200;
+
 /// How often it is looked whether the stream still lives.
 const LOOK_EVERY_MILLIS: u32 = 1_000;
 
@@ -37,6 +40,7 @@ pub(super) struct Feed {
     slot: RefCell<Option<Slot>>,
     again: RefCell<Option<Timeout>>,
     asking: Cell<bool>,
+    hurried: Cell<bool>,
     told_at: Cell<f64>,
     tries: Cell<u32>,
     number: Cell<u32>,
@@ -73,6 +77,7 @@ impl Feed {
             slot: RefCell::default(),
             again: RefCell::default(),
             asking: Cell::new(false),
+            hurried: Cell::new(false),
             told_at: Cell::new(0.0),
             tries: Cell::new(0),
             number: Cell::new(0),
@@ -226,7 +231,7 @@ impl Feed {
             Err(ListError::Unreachable) => News::Link(Link::Down),
             Err(ListError::NotARelay) => News::Link(Link::Strange),
         });
-        self.again_in(READ_EVERY_MILLIS);
+        self.again_in(if self.hurried.get() { HURRIED_EVERY_MILLIS } else { READ_EVERY_MILLIS });
     }
 
     fn again_in(&self, millis: u32) {
@@ -258,6 +263,17 @@ impl Following {
     pub(super) fn want(&self, ids: String) {
         if self.feed.wanted.replace(ids.clone()) != ids && self.feed.current.borrow().is_some() {
             self.feed.open();
+        }
+    }
+}
+
+impl Following {
+    /// Whether news are waited for: where there is no stream the list is read more often.
+    pub(super) fn hurry(&self, hurried: bool) {
+        let feed = &self.feed;
+        let begins = !feed.hurried.replace(hurried) && hurried;
+        if begins && feed.current.borrow().is_none() && !feed.asking.get() && is_seen() {
+            feed.again_in(HURRIED_EVERY_MILLIS);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::Desk;
 use super::held::Held;
 use super::player::OpenGauge;
 use crate::rtc::{Microphone, Output, TalkSession, TalkTies};
-use crate::state::{Attempt, Event, Failure, Refusal, RoundTrip, Sample, TalkEvent, Talking};
+use crate::state::{Attempt, Event, Failure, Refusal, RoundTrip, Sample, Standing, TalkEvent, Talking};
 use crate::store::{Choice, Device};
 
 /// The source that says back what it hears.
@@ -92,6 +92,11 @@ impl Talker {
 
     pub(super) fn is_live(&self) -> bool {
         self.state.borrow().is_live()
+    }
+
+    /// Whether it waits for the relay to say that what is said arrives.
+    pub(super) fn waits(&self) -> bool {
+        self.state.borrow().standing() == Standing::Opening
     }
 
     pub(super) fn microphone(&self) -> Option<Rc<Microphone>> {

@@ -1,6 +1,6 @@
 //! The microphone, and which there are.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo_events::EventListener;
@@ -33,6 +33,8 @@ pub struct Microphone {
     choice: Choice,
     track: MediaStreamTrack,
     gauge: Rc<Gauge>,
+    /// Whether the browser named its device.
+    listed: Cell<bool>,
     source: MediaStreamAudioSourceNode,
     _awake: Awake,
     _speaking: Speaking,
@@ -74,7 +76,8 @@ impl Microphone {
                 news.emit(MicrophoneNews::Ended(trouble));
             });
         });
-        Ok(Self { choice, track, gauge, source, _awake: awake, _speaking: speaking, _ended: ended })
+        let listed = Cell::new(false);
+        Ok(Self { choice, track, gauge, listed, source, _awake: awake, _speaking: speaking, _ended: ended })
     }
 
     /// Which it is, and how it hears: what was chosen, unless that device was gone.
@@ -87,10 +90,11 @@ impl Microphone {
         &self.gauge
     }
 
-    /// Whether its device is among these, as far as the browser says.
-    pub fn is_among(&self, devices: &[Device]) -> bool {
+    /// Whether its device was among those there were, and is not among these.
+    pub fn has_left(&self, devices: &[Device]) -> bool {
         let id = Fields::of(self.track.get_settings().into()).text("deviceId").unwrap_or_default();
-        id.is_empty() || devices.is_empty() || devices.iter().any(|device| device.id == id)
+        let is_listed = devices.iter().any(|device| device.id == id);
+        self.listed.replace(is_listed) && !is_listed
     }
 
     pub(super) fn track(&self) -> &MediaStreamTrack {

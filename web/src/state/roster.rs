@@ -77,7 +77,7 @@ impl Roster {
             },
             News::Gone(id) if self.held.contains(&id) => {
                 if let Some(known) = self.sources.iter_mut().find(|known| known.id == id) {
-                    known.state = SourceState::Lost;
+                    (known.state, known.talkback) = (SourceState::Lost, None);
                 }
             }
             News::Gone(id) => self.sources.retain(|known| known.id != id),

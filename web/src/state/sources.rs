@@ -12,7 +12,9 @@ pub fn merge(shown: &[Source], fresh: Vec<Source>, held: impl Fn(&str) -> bool) 
         let new = fresh.iter_mut().find(|new| new.as_ref().is_some_and(|new| new.id == old.id));
         match new.and_then(Option::take) {
             Some(new) => merged.push(new),
-            None if held(&old.id) => merged.push(Source { state: SourceState::Lost, ..old.clone() }),
+            None if held(&old.id) => {
+                merged.push(Source { state: SourceState::Lost, talkback: None, ..old.clone() })
+            }
             None => {}
         }
     }

@@ -110,7 +110,7 @@ pub fn talk_hint(talking: &Talking, source: &Source) -> &'static str {
         (Standing::Live, _) => "Press to mute.",
         (Standing::Muted, _) => "Press to talk, or hold the button or the space bar.",
         (Standing::Off, _) if source.id == "echo" => {
-            "Say something while you listen, and hear it come back. Wear headphones."
+            "Listen, say something, and hear it come back. Raw and headphones suit it best."
         }
         (Standing::Off, _) => "Press to talk, or hold while you speak.",
         (Standing::Refused | Standing::Failed, _) => "",
@@ -119,7 +119,7 @@ pub fn talk_hint(talking: &Talking, source: &Source) -> &'static str {
 
 fn pause(pause: Pause) -> &'static str {
     match pause {
-        Pause::Broken => "The connection broke. It comes back by itself.",
+        Pause::Broken => "Connecting again.",
         Pause::NoRelay => "The relay does not answer. You are heard again when it does.",
         Pause::SourceGone => "It has left. You are heard again when it is back.",
         Pause::NotLive => {
@@ -157,7 +157,7 @@ mod tests {
             Trouble::Unknown,
         ];
         let failures = [Failure::NoRelay, Failure::UnknownSource, Failure::NoMedia, Failure::NoWebRtc];
-        for notice in troubles.map(trouble).iter().chain(&failures.each_ref().map(|it| failure(it))) {
+        for notice in troubles.map(trouble).iter().chain(&failures.each_ref().map(failure)) {
             assert!(notice.words.ends_with('.') && !notice.words.contains('!'), "{}", notice.words);
         }
         for pause in [Pause::Broken, Pause::NoRelay, Pause::SourceGone, Pause::NotLive, Pause::Busy] {

@@ -71,6 +71,48 @@ use soundport_web::components::SourceCardProps;
         relay.peers.at(-1).analyser.getFloatTimeDomainData(samples);
         return Math.max(...samples.map(Math.abs));
     }
+    // A microphone that is played: a tone that can be turned, refused, and taken away.
+    const mic = { error: '', gain: null, asked: [], tracks: [], listed: [] };
+    const device = (deviceId, label) => ({ kind: 'audioinput', deviceId, label });
+    const permission = Object.assign(new EventTarget(), { state: 'granted' });
+    export function play_microphone(error) {
+        Object.assign(mic, { error, asked: [], tracks: [], listed: [device('default', 'Default'), device('usb', 'Headset')] });
+        permission.state = 'granted';
+        relay.ear ??= new AudioContext();
+        navigator.permissions.query = async () => permission;
+        navigator.mediaDevices.enumerateDevices = async () => mic.listed;
+        navigator.mediaDevices.getUserMedia = async ({ audio }) => {
+            mic.asked.push(JSON.stringify(audio));
+            if (mic.error === 'never') return new Promise(() => {});
+            if (mic.error && !(mic.error === 'OverconstrainedError' && !audio.deviceId)) throw new DOMException('', mic.error);
+            const [tone, gain, end] = [relay.ear.createOscillator(), relay.ear.createGain(), relay.ear.createMediaStreamDestination()];
+            gain.gain.value = 0.25;
+            tone.connect(gain).connect(end);
+            tone.start();
+            mic.gain = gain.gain;
+            const [track] = end.stream.getAudioTracks();
+            track.getSettings = () => ({ deviceId: audio.deviceId?.exact ?? 'default' });
+            mic.tracks.push(track);
+            return end.stream;
+        };
+    }
+    export function turn_microphone(gain) { mic.gain.value = gain; }
+    export function asked_for() { return mic.asked; }
+    export function microphones() { return mic.tracks.filter((track) => track.readyState === 'live').length; }
+    export function unlist(id) {
+        mic.listed = mic.listed.filter(({ deviceId }) => deviceId !== id);
+        navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+    }
+    export function unplug() { mic.tracks.at(-1).dispatchEvent(new Event('ended')); }
+    export function permit(state) { permission.state = state; permission.dispatchEvent(new Event('change')); }
+    export function change(list) { list.dispatchEvent(new Event('change', { bubbles: true })); }
+    const session = { type: '' };
+    Object.defineProperty(navigator, 'audioSession', { value: session });
+    export function audio_session() { return session.type; }
+    export function press(what, on, key) {
+        const options = { bubbles: true, cancelable: true, button: 0, key };
+        on.dispatchEvent(what.startsWith('key') ? new KeyboardEvent(what, options) : new PointerEvent(what, options));
+    }
     const others = window.fetch;
     window.fetch = async (url, options) => {
         const at = String(url);
@@ -80,9 +122,9 @@ use soundport_web::components::SourceCardProps;
         if (at.includes('/api/events')) return relay.streams ? events(options.signal) : new Response('{}', { status: 503 });
         if (at.includes('/api/sources')) return new Response(relay.list);
         if (options.method === 'DELETE') { relay.ended.push(at); return new Response('', { status: 200 }); }
-        if (options.method !== 'POST') return new Response('', { status: 200 });
+        if (options.method !== 'POST') return new Response('', { status: Math.max(relay.status, 200) });
         relay.offers.push(options.body);
-        if (relay.status > 0) return new Response('{}', { status: relay.status });
+        if (relay.status > 0) return new Response(JSON.stringify({ detail: 'It says no.' }), { status: relay.status });
         if (at.includes('/whip/')) return whip(at.replace(/[?].*/, ''), options.body);
         return new Promise(() => {});
     };
@@ -100,6 +142,16 @@ extern "C" {
     fn asked() -> js_sys::Array;
     fn ended() -> js_sys::Array;
     fn loudest() -> f32;
+    fn play_microphone(error: &str);
+    fn turn_microphone(gain: f32);
+    fn asked_for() -> js_sys::Array;
+    fn microphones() -> u32;
+    fn unplug();
+    fn unlist(id: &str);
+    fn permit(state: &str);
+    fn audio_session() -> String;
+    fn change(list: &Element);
+    fn press(what: &str, on: &Element, key: &str);
     fn input(slider: &Element);
 }
 
@@ -166,6 +218,53 @@ pub(crate) fn show_tab(shown: bool) {
 /// Sets the clock ahead, as a machine finds it that slept.
 pub(crate) fn sleep_for(secs: f64) {
     sleep(secs * 1_000.0);
+}
+
+/// The browser's answer to those who ask for a microphone: one that can be turned, or an error of this name.
+pub(crate) fn microphone(error: &str) {
+    play_microphone(error);
+}
+
+/// How loud the microphone hears, 0..1 and above.
+pub(crate) fn speak(gain: f32) {
+    turn_microphone(gain);
+}
+
+/// What the browser was asked for.
+pub(crate) fn microphones_asked_for() -> Vec<String> {
+    asked_for().iter().filter_map(|asked| asked.as_string()).collect()
+}
+
+/// How many microphones are in use.
+pub(crate) fn microphones_in_use() -> u32 {
+    microphones()
+}
+
+/// What the page says that its sound is for.
+pub(crate) fn sound_is_for() -> String {
+    audio_session()
+}
+
+/// Takes the microphone away.
+pub(crate) fn unplug_microphone() {
+    unplug();
+}
+
+/// The browser lists the device no more.
+pub(crate) fn unlist_microphone(id: &str) {
+    unlist(id);
+}
+
+/// The browser's permission changes.
+pub(crate) fn set_permission(state: &str) {
+    permit(state);
+}
+
+/// Does something with the pointer or a key, on an element or anywhere.
+pub(crate) fn hand(what: &str, stage: &Stage, selector: Option<&str>) {
+    let body = document().body().unwrap();
+    let on = selector.map_or_else(|| body.into(), |selector| stage.one(selector));
+    press(what, &on, " ");
 }
 
 /// The tab's title.
@@ -247,6 +346,16 @@ impl Stage {
         input(&field);
     }
 
+    /// Chooses from a list by what is read there.
+    pub(crate) fn choose(&self, selector: &str, label: &str) {
+        let list = self.one(selector);
+        let options = list.query_selector_all("option").unwrap();
+        let mut all = (0..options.length()).filter_map(|place| options.get(place));
+        let wanted = all.find(|option| option.text_content().as_deref() == Some(label)).unwrap();
+        js_sys::Reflect::set(&wanted, &"selected".into(), &true.into()).unwrap();
+        change(&list);
+    }
+
     /// Takes the part away, and waits until it is.
     pub(crate) async fn close(self) {
         let root = self.root.clone();
@@ -259,7 +368,7 @@ impl Stage {
         refuse(-1);
     }
 
-    /// From here on the relay refuses every offer.
+    /// From here on the relay refuses every offer (0: none).
     pub(crate) fn relay_refuses(&self, status: i32) {
         refuse(status);
     }

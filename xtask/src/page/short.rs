@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 /// Section numbers (WebAssembly Core Specification, section 5.5.2).
 const IMPORTS: u8 = 2;
+const EXPORTS: u8 = 7;
 const DATA: u8 = 11;
 
 /// Digits at the end of a name that is to be short.
@@ -25,7 +26,7 @@ pub(super) fn shorten(folder: &Path) -> Result<()> {
     let (wasm, glue) = (fs::read(&wasm_file)?, fs::read_to_string(&glue_file)?);
     let (wasm, names) = with_short_names(&wasm).context("the page's program is not as it should be")?;
     fs::write(wasm_file, wasm)?;
-    fs::write(glue_file, rename(&glue, &names))?;
+    fs::write(glue_file, without_remarks(&rename(&glue, &names)))?;
     Ok(())
 }
 
@@ -41,7 +42,7 @@ fn only(folder: &Path, extension: &str) -> Result<PathBuf> {
 
 type Names = BTreeMap<String, String>;
 
-/// The module with short names of what it imports, and which they are; none where it is no module.
+/// The module with short names of what it imports and exports, and which they are; none where it is no module.
 fn with_short_names(wasm: &[u8]) -> Option<(Vec<u8>, Names)> {
     let (mut written, mut names) = (wasm.get(..8)?.to_vec(), Names::new());
     let mut rest = Reader(wasm.get(8..)?);
@@ -49,6 +50,7 @@ fn with_short_names(wasm: &[u8]) -> Option<(Vec<u8>, Names)> {
         let content = rest.text()?;
         let content = match section {
             IMPORTS => imports(content, &mut names)?,
+            EXPORTS => exports(content, &mut names)?,
             DATA => without_paths(content),
             _ => content.to_vec(),
         };
@@ -65,11 +67,7 @@ fn imports(content: &[u8], names: &mut Names) -> Option<Vec<u8>> {
     write_number(&mut written, count);
     for _ in 0..count {
         write_text(&mut written, rest.text()?);
-        let name = str::from_utf8(rest.text()?).ok()?;
-        if is_random(name) && !names.contains_key(name) {
-            names.insert(name.to_owned(), short(names.len()));
-        }
-        write_text(&mut written, names.get(name).map_or(name, String::as_str).as_bytes());
+        write_text(&mut written, shortened(rest.text()?, names)?.as_bytes());
         let before = rest.0;
         rest.skip_description()?;
         written.extend_from_slice(&before[..before.len() - rest.0.len()]);
@@ -77,11 +75,33 @@ fn imports(content: &[u8], names: &mut Names) -> Option<Vec<u8>> {
     rest.0.is_empty().then_some(written)
 }
 
+/// The section of exports (section 5.5.10), with short names.
+fn exports(content: &[u8], names: &mut Names) -> Option<Vec<u8>> {
+    let (mut written, mut rest) = (vec![], Reader(content));
+    let count = rest.number()?;
+    write_number(&mut written, count);
+    for _ in 0..count {
+        write_text(&mut written, shortened(rest.text()?, names)?.as_bytes());
+        written.push(rest.byte()?);
+        write_number(&mut written, rest.number()?);
+    }
+    rest.0.is_empty().then_some(written)
+}
+
+fn shortened(name: &[u8], names: &mut Names) -> Option<String> {
+    let name = str::from_utf8(name).ok()?;
+    if is_random(name) && !names.contains_key(name) {
+        names.insert(name.to_owned(), short(names.len()));
+    }
+    Some(names.get(name).map_or(name, String::as_str).to_owned())
+}
+
+/// Names end in `_0123456789abcdef` or `_h0123456789abcdef`.
 fn is_random(name: &str) -> bool {
-    let end = name.len().checked_sub(RANDOM_DIGITS + 1).and_then(|start| name.get(start..));
-    let digits = end.and_then(|end| end.strip_prefix('_'));
-    name.starts_with("__wb")
-        && digits.is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    let digits = name.rsplit('_').next().unwrap_or_default();
+    let digits = digits.strip_prefix('h').unwrap_or(digits);
+    let is_ours = name.starts_with("__wb") || name.starts_with("wasm_bindgen__");
+    is_ours && digits.len() == RANDOM_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// A name of letters alone: a, b, … z, ba, bb, …
@@ -106,6 +126,16 @@ fn rename(glue: &str, names: &Names) -> String {
         rest = after;
     }
     written + rest
+}
+
+/// The glue without comments, and spaces before its lines; as it is, where a text of it may go over several.
+fn without_remarks(glue: &str) -> String {
+    let quotes = |line: &str| line.matches('`').count();
+    if glue.lines().any(|line| quotes(line) % 2 == 1) {
+        return glue.to_owned();
+    }
+    let said = |line: &&str| !line.is_empty() && !line.starts_with("//");
+    glue.lines().map(str::trim_start).filter(said).collect::<Vec<_>>().join("\n")
 }
 
 /// The data with the paths of source files blank.
@@ -200,8 +230,9 @@ mod tests {
 
     const PLAY: &str = "__wbg_play_0123456789abcdef";
     const STOP: &str = "__wbg_stop_fedcba9876543210";
+    const CALL: &str = "wasm_bindgen__convert__closures_____invoke__h0123456789abcdef";
 
-    fn module(imported: &[&str], data: &[u8]) -> Vec<u8> {
+    fn module(imported: &[&str], export: &str, data: &[u8]) -> Vec<u8> {
         let mut section = vec![];
         write_number(&mut section, imported.len() as u32);
         for name in imported {
@@ -210,7 +241,14 @@ mod tests {
             section.extend([0, 3]);
         }
         let mut module = b"\0asm\x01\0\0\0".to_vec();
-        for (number, content) in [(1, &[9; 200][..]), (IMPORTS, &section[..]), (DATA, data)] {
+        let mut exported = vec![];
+        write_number(&mut exported, 2);
+        for name in ["memory", export] {
+            write_text(&mut exported, name.as_bytes());
+            exported.extend([0, 200, 1]);
+        }
+        let sections = [(1, &[9; 200][..]), (IMPORTS, &section[..]), (EXPORTS, &exported[..]), (DATA, data)];
+        for (number, content) in sections {
             module.push(number);
             write_text(&mut module, content);
         }
@@ -219,10 +257,10 @@ mod tests {
 
     #[test]
     fn names_with_random_digits_are_short_on_both_sides_and_others_stay() {
-        let (written, names) = with_short_names(&module(&[PLAY, "__wbg_init", STOP], b"")).unwrap();
-        assert_eq!(written, module(&["a", "__wbg_init", "b"], b""));
-        let glue = format!("{{ {PLAY}: function() {{}},\n{STOP}: ü, {STOP}x: __wbg_init }}");
-        let wanted = format!("{{ a: function() {{}},\nb: ü, {STOP}x: __wbg_init }}");
+        let (written, names) = with_short_names(&module(&[PLAY, "__wbg_init", STOP], CALL, b"")).unwrap();
+        assert_eq!(written, module(&["a", "__wbg_init", "b"], "c", b""));
+        let glue = format!("{{ {PLAY}: function() {{}},\n{STOP}: ü, {STOP}x: __wbg_init(wasm.{CALL}) }}");
+        let wanted = format!("{{ a: function() {{}},\nb: ü, {STOP}x: __wbg_init(wasm.c) }}");
         assert_eq!(rename(&glue, &names), wanted);
         assert_eq!((short(25), short(26), short(700)), ("z".into(), "ba".into(), "bay".into()));
     }
@@ -231,14 +269,21 @@ mod tests {
     fn paths_of_sources_are_blank_and_nothing_moves() {
         let path = "/rustc/59807616/library/core/src/str/mod.rs";
         let data = format!("Listen{path}Stop.rs /rustc/ and so on");
-        let (written, _) = with_short_names(&module(&[], data.as_bytes())).unwrap();
+        let (written, _) = with_short_names(&module(&[], CALL, data.as_bytes())).unwrap();
         let wanted = data.replace(path, &" ".repeat(path.len())).replace("/rustc/", "       ");
-        assert_eq!(written, module(&[], wanted.as_bytes()));
+        assert_eq!(written, module(&[], "a", wanted.as_bytes()));
+    }
+
+    #[test]
+    fn lines_hold_what_is_done_alone_unless_that_might_change_a_text() {
+        assert_eq!(without_remarks("a {\n    // why\n    b;\n\n    c(`d`);\n}\n"), "a {\nb;\nc(`d`);\n}");
+        let text = "a(`\n    b`);";
+        assert_eq!(without_remarks(text), text);
     }
 
     #[test]
     fn what_is_no_module_is_refused() {
-        let whole = module(&[PLAY], b"data");
+        let whole = module(&[PLAY], CALL, b"data");
         for end in [0, 7, 9, whole.len() - 1] {
             assert!(with_short_names(&whole[..end]).is_none(), "{end}");
         }
