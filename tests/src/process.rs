@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -38,7 +38,7 @@ impl Process {
     /// # Errors
     /// When the program cannot be started.
     pub fn start(name: &str, command: &mut Command) -> Result<Self> {
-        Self::spawn(name, command.stdout(Stdio::null()))
+        Self::spawn(name, command.stdin(Stdio::null()).stdout(Stdio::null()))
     }
 
     /// As [`Self::start`], with its output written to `output`.
@@ -46,7 +46,17 @@ impl Process {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_into(name: &str, command: &mut Command, output: fs::File) -> Result<Self> {
-        Self::spawn(name, command.stdout(output))
+        Self::spawn(name, command.stdin(Stdio::null()).stdout(output))
+    }
+
+    /// As [`Self::start`], with its input for the caller to write.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_fed(name: &str, command: &mut Command) -> Result<(Self, ChildStdin)> {
+        let mut process = Self::spawn(name, command.stdin(Stdio::piped()).stdout(Stdio::null()))?;
+        let input = process.child.stdin.take().context("there is no pipe to its input")?;
+        Ok((process, input))
     }
 
     /// The process id.
@@ -116,7 +126,6 @@ impl Process {
     fn spawn(name: &str, command: &mut Command) -> Result<Self> {
         let stderr = NamedTempFile::new().context("Failed to create a file for standard error")?;
         let child = command
-            .stdin(Stdio::null())
             .stderr(stderr.reopen()?)
             .spawn()
             .with_context(|| format!("Failed to start {name}: is it installed?"))?;

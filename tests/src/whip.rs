@@ -3,7 +3,7 @@
 mod speech;
 mod talker;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ const URGENT: i32 = -15;
 pub struct WhipClient {
     talker: Arc<Mutex<Talker>>,
     onsets: Arc<Mutex<Vec<Onset>>>,
+    latest_us: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<()>>>,
     polite: bool,
@@ -49,12 +50,13 @@ impl WhipClient {
         let onsets = Arc::clone(speech.onsets());
         let talker = Arc::new(Mutex::new(talker));
         let stop = Arc::new(AtomicBool::new(false));
-        let (shared, stopped) = (Arc::clone(&talker), Arc::clone(&stop));
+        let latest_us = Arc::new(AtomicU64::new(0));
+        let (shared, stopped, late) = (Arc::clone(&talker), Arc::clone(&stop), Arc::clone(&latest_us));
         let thread = thread::Builder::new()
             .name("whip".into())
-            .spawn(move || run(&shared, &stopped, speech))
+            .spawn(move || run(&shared, &stopped, &late, speech))
             .context("no thread")?;
-        let client = Self { talker, onsets, stop, thread: Some(thread), polite: true };
+        let client = Self { talker, onsets, latest_us, stop, thread: Some(thread), polite: true };
         wait_for("a connection", CONNECT_LIMIT, || Ok(lock(&client.talker).is_connected().then_some(())))?;
         Ok(client)
     }
@@ -72,6 +74,11 @@ impl WhipClient {
     /// When each burst left, of those who speak in bursts.
     pub fn onsets(&self) -> Vec<Onset> {
         lock(&self.onsets).clone()
+    }
+
+    /// By how much its latest packet was late.
+    pub fn latest(&self) -> Duration {
+        Duration::from_micros(self.latest_us.load(Ordering::Relaxed))
     }
 
     /// Ends the session by `DELETE`.
@@ -107,7 +114,7 @@ impl Drop for WhipClient {
     }
 }
 
-fn run(talker: &Mutex<Talker>, stop: &AtomicBool, mut speech: Speech) -> Result<()> {
+fn run(talker: &Mutex<Talker>, stop: &AtomicBool, latest_us: &AtomicU64, mut speech: Speech) -> Result<()> {
     let _ = setpriority_process(None, URGENT);
     let socket = lock(talker).socket()?;
     let mut buffer = [0; 2048];
@@ -122,6 +129,7 @@ fn run(talker: &Mutex<Talker>, stop: &AtomicBool, mut speech: Speech) -> Result<
         if Instant::now() < due {
             continue;
         }
+        latest_us.fetch_max(due.elapsed().as_micros() as u64, Ordering::Relaxed);
         due += speech.length();
         if talker.is_connected()
             && let Some(packet) = speech.go_on()?
