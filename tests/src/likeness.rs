@@ -29,7 +29,7 @@ impl Recording {
         let (loud, wanted) = (envelope(&heard), envelope(&said));
         let (lag, likeness) =
             place(&loud, &wanted, 0..loud.len() - wanted.len()).context("nothing was said")?;
-        ensure!(likeness > 0.7, "nothing like it is heard: {likeness:.2} at best");
+        ensure!(likeness > 0.5, "nothing like it is heard: {likeness:.2} at best");
         let lag = lag * ENVELOPE;
         let mut missing = Vec::new();
         let mut pieces = 0;
