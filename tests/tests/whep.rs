@@ -1,5 +1,8 @@
 //! WHEP (draft-ietf-wish-whep) and what it shares with WHIP (RFC 9725): a table of requests and answers.
 
+#[macro_use]
+mod table;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -10,27 +13,17 @@ use soundport_api::Problem;
 use soundport_tests::{
     Answer, Relay, Request, ToneSender, ToneSenderOptions, WhepClient, opus_offer, turn, wait_for,
 };
+use table::{
+    CANDIDATE, FRAGMENT, ORIGIN, RESTART, SDP, Session, empty, has, holds, patch, preflight, problem,
+    restarted, strong_etag,
+};
 
 const SOURCE: &str = "127-0-0-1";
 const ENDPOINT: &str = "/whep/127-0-0-1";
-const SDP: &str = "application/sdp";
-const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-const ORIGIN: &str = "http://localhost:3000";
-const CANDIDATE: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:bP+XJMM09aR8AiX1jdukzR6Y\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    a=mid:0\r\na=candidate:1 1 udp 2113667326 127.0.0.1 54321 typ host\r\na=end-of-candidates\r\n";
-const RESTART: &str = "a=ice-ufrag:Fresh1\r\na=ice-pwd:cQ+XJMM09aR8AiX1jdukzR6Z\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    a=mid:0\r\n";
-
 /// A relay with one live source.
 struct Stage {
     relay: Relay,
     _sender: ToneSender,
-}
-
-/// A session as its listener knows it.
-struct Session {
-    path: String,
-    etag: String,
 }
 
 impl Stage {
@@ -42,28 +35,8 @@ impl Stage {
     }
 
     fn session(&self) -> Result<Session> {
-        let answer = self.relay.http().send(&post(&["audio"]))?;
-        ensure!(answer.status == 201, "POST answered {}: {}", answer.status, answer.text());
-        let header =
-            |name: &str| answer.header(name).map(ToOwned::to_owned).with_context(|| format!("no {name}"));
-        Ok(Session { path: header("location")?, etag: header("etag")? })
+        Session::make(&self.relay, &post(&["audio"]))
     }
-}
-
-/// One test a row: its name, the request that it sends, the statuses allowed, and what else must hold of the answer.
-macro_rules! rows {
-    ($($name:ident: $request:expr => $status:expr, $check:expr;)*) => {$(
-        #[test]
-        fn $name() -> Result<()> {
-            let stage = Stage::set()?;
-            let request: fn(&Stage) -> Result<Request> = $request;
-            let answer = stage.relay.http().send(&request(&stage)?)?;
-            let allowed: &[u16] = &$status;
-            ensure!(allowed.contains(&answer.status), "{} instead of {allowed:?}: {}", answer.status, answer.text());
-            let check: fn(&Answer) -> Result<()> = $check;
-            check(&answer)
-        }
-    )*};
 }
 
 rows! {
@@ -74,11 +47,7 @@ rows! {
         strong_etag(answer)
     };
     the_answer_sends_stereo_opus_with_all_candidates: |_| Ok(post(&["audio"])) => [201], |answer| {
-        let sdp = answer.text();
-        for part in ["a=sendonly", "a=rtcp-mux", "opus/48000/2", "stereo=1", "a=ice-lite", "a=candidate:", "typ host"] {
-            ensure!(sdp.contains(part), "no {part} in {sdp}");
-        }
-        Ok(())
+        holds(answer, &["a=sendonly", "a=rtcp-mux", "opus/48000/2", "stereo=1", "a=ice-lite", "a=candidate:", "typ host"])
     };
     video_before_audio_is_refused_and_audio_kept: |_| Ok(post(&["video", "audio"])) => [201], |answer| {
         accepts_audio_only(&answer.text())
@@ -265,47 +234,6 @@ fn a_source_whose_sender_has_gone_is_a_conflict() -> Result<()> {
 
 fn post(media: &[&str]) -> Request {
     Request::new("POST", ENDPOINT).body(SDP, opus_offer(media))
-}
-
-fn patch(session: &Session, if_match: &str, fragment: &str) -> Request {
-    Request::new("PATCH", &session.path).header("if-match", if_match).body(FRAGMENT, fragment)
-}
-
-fn preflight(path: &str, method: &str) -> Request {
-    Request::new("OPTIONS", path)
-        .header("origin", ORIGIN)
-        .header("access-control-request-method", method)
-        .header("access-control-request-headers", "content-type,if-match")
-}
-
-fn has(answer: &Answer, name: &str, part: &str) -> Result<()> {
-    let value = answer.header(name).with_context(|| format!("no {name}"))?.to_ascii_lowercase();
-    ensure!(value.contains(&part.to_ascii_lowercase()), "{name} is {value}, without {part}");
-    Ok(())
-}
-
-fn strong_etag(answer: &Answer) -> Result<()> {
-    let etag = answer.header("etag").context("no ETag")?;
-    ensure!(etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2, "{etag} is no strong ETag");
-    Ok(())
-}
-
-fn problem(answer: &Answer) -> Result<()> {
-    answer.problem().map(|_| ())
-}
-
-fn empty(answer: &Answer) -> Result<()> {
-    ensure!(answer.body.is_empty(), "there is a body: {}", answer.text());
-    Ok(())
-}
-
-fn restarted(answer: &Answer) -> Result<()> {
-    has(answer, "content-type", FRAGMENT)?;
-    let fragment = answer.text();
-    for part in ["a=ice-ufrag:", "a=ice-pwd:", "a=candidate:"] {
-        ensure!(fragment.contains(part), "no {part} in {fragment}");
-    }
-    strong_etag(answer)
 }
 
 fn accepts_audio_only(answer: &str) -> Result<()> {

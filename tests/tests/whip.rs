@@ -1,5 +1,8 @@
 //! WHIP (RFC 9725): a table of requests and answers.
 
+#[macro_use]
+mod table;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -7,16 +10,13 @@ use soundport_tests::{
     Answer, Relay, RelayOptions, Request, SpeechOptions, ToneSender, ToneSenderOptions, WhepClient,
     WhipClient, talk_offer, wait_for,
 };
+use table::{
+    CANDIDATE, FRAGMENT, ORIGIN, RESTART, SDP, Session, empty, has, holds, patch, preflight, problem,
+    restarted, strong_etag,
+};
 use tempfile::TempDir;
 
 const ENDPOINT: &str = "/whip/echo";
-const SDP: &str = "application/sdp";
-const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-const ORIGIN: &str = "http://localhost:3000";
-const CANDIDATE: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:bP+XJMM09aR8AiX1jdukzR6Y\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    a=mid:0\r\na=candidate:1 1 udp 2113667326 127.0.0.1 54321 typ host\r\na=end-of-candidates\r\n";
-const RESTART: &str = "a=ice-ufrag:Fresh1\r\na=ice-pwd:cQ+XJMM09aR8AiX1jdukzR6Z\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    a=mid:0\r\n";
 /// A source that allows talk and whose container nobody has seen.
 const CONFIG: &str = "[[source]]\nid = \"later\"\nport = 46998\ntalk = true\n";
 const LIMIT: Duration = Duration::from_secs(10);
@@ -26,12 +26,6 @@ struct Stage {
     relay: Relay,
     _sender: ToneSender,
     _folder: TempDir,
-}
-
-/// A session as its talker knows it.
-struct Session {
-    path: String,
-    etag: String,
 }
 
 impl Stage {
@@ -48,28 +42,8 @@ impl Stage {
     }
 
     fn session(&self) -> Result<Session> {
-        let answer = self.relay.http().send(&post(&["audio"]))?;
-        ensure!(answer.status == 201, "POST answered {}: {}", answer.status, answer.text());
-        let header =
-            |name: &str| answer.header(name).map(ToOwned::to_owned).with_context(|| format!("no {name}"));
-        Ok(Session { path: header("location")?, etag: header("etag")? })
+        Session::make(&self.relay, &post(&["audio"]))
     }
-}
-
-/// One test a row: its name, the request that it sends, the statuses allowed, and what else must hold of the answer.
-macro_rules! rows {
-    ($($name:ident: $request:expr => $status:expr, $check:expr;)*) => {$(
-        #[test]
-        fn $name() -> Result<()> {
-            let stage = Stage::set()?;
-            let request: fn(&Stage) -> Result<Request> = $request;
-            let answer = stage.relay.http().send(&request(&stage)?)?;
-            let allowed: &[u16] = &$status;
-            ensure!(allowed.contains(&answer.status), "{} instead of {allowed:?}: {}", answer.status, answer.text());
-            let check: fn(&Answer) -> Result<()> = $check;
-            check(&answer)
-        }
-    )*};
 }
 
 rows! {
@@ -256,37 +230,6 @@ fn offer_with(what: &str, instead: &str) -> Result<Request> {
     Ok(Request::new("POST", ENDPOINT).body(SDP, talk_offer(&["audio"]).replace(what, instead)))
 }
 
-fn patch(session: &Session, if_match: &str, fragment: &str) -> Request {
-    Request::new("PATCH", &session.path).header("if-match", if_match).body(FRAGMENT, fragment)
-}
-
-fn preflight(path: &str, method: &str) -> Request {
-    Request::new("OPTIONS", path)
-        .header("origin", ORIGIN)
-        .header("access-control-request-method", method)
-        .header("access-control-request-headers", "content-type,if-match")
-}
-
-fn has(answer: &Answer, name: &str, part: &str) -> Result<()> {
-    let value = answer.header(name).with_context(|| format!("no {name}"))?.to_ascii_lowercase();
-    ensure!(value.contains(&part.to_ascii_lowercase()), "{name} is {value}, without {part}");
-    Ok(())
-}
-
-fn holds(answer: &Answer, parts: &[&str]) -> Result<()> {
-    let text = answer.text();
-    parts.iter().try_for_each(|part| {
-        ensure!(text.contains(part), "no {part} in {text}");
-        Ok(())
-    })
-}
-
-fn strong_etag(answer: &Answer) -> Result<()> {
-    let etag = answer.header("etag").context("no ETag")?;
-    ensure!(etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2, "{etag} is no strong ETag");
-    Ok(())
-}
-
 fn allows_post(answer: &Answer) -> Result<()> {
     has(answer, "allow", "POST")?;
     problem(answer)
@@ -296,19 +239,4 @@ fn allows_patch_and_delete(answer: &Answer) -> Result<()> {
     has(answer, "allow", "PATCH")?;
     has(answer, "allow", "DELETE")?;
     problem(answer)
-}
-
-fn problem(answer: &Answer) -> Result<()> {
-    answer.problem().map(|_| ())
-}
-
-fn empty(answer: &Answer) -> Result<()> {
-    ensure!(answer.body.is_empty(), "there is a body: {}", answer.text());
-    Ok(())
-}
-
-fn restarted(answer: &Answer) -> Result<()> {
-    has(answer, "content-type", FRAGMENT)?;
-    holds(answer, &["a=ice-ufrag:", "a=ice-pwd:", "a=candidate:"])?;
-    strong_etag(answer)
 }
