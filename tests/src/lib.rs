@@ -27,6 +27,7 @@ mod turn;
 mod wait;
 mod whep;
 mod whip;
+mod wire;
 
 pub use announcer::{Announced, Announcer};
 pub use audio_server::AudioServer;
