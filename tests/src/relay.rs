@@ -246,7 +246,10 @@ impl Ports {
         if let Some((_, https)) = options.namespace {
             return Ok(Self { https, http: https + 1, rtp: https + 2, sap: https + 3 });
         }
-        Ok(Self { https: free_port()?, http: free_port()?, rtp: free_port()?, sap: free_port()? })
+        // All are held until the last is found: else two could be the same.
+        let held = [free_port()?, free_port()?, free_port()?, free_port()?];
+        let [https, http, rtp, sap] = held.each_ref().map(|held| held.port);
+        Ok(Self { https, http, rtp, sap })
     }
 }
 
@@ -278,13 +281,20 @@ fn command(options: &RelayOptions<'_>, ports: Ports, certs: &Path) -> Result<Com
     Ok(command)
 }
 
+/// A port that is nobody else's while this lives.
+struct Held {
+    port: u16,
+    _tcp: TcpListener,
+    _udp: UdpSocket,
+}
+
 /// A port that neither TCP nor UDP uses on loopback just now.
-fn free_port() -> Result<u16> {
+fn free_port() -> Result<Held> {
     for _ in 0..50 {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = tcp.local_addr()?.port();
-        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
+        if let Ok(udp) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) {
+            return Ok(Held { port, _tcp: tcp, _udp: udp });
         }
     }
     bail!("found no free port in fifty tries")
