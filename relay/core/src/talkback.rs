@@ -212,10 +212,14 @@ impl Talkback {
         for (source, path) in &mut self.paths {
             match self.configs.get(source) {
                 Some(config) => path.configure(config, &mut self.rng, now, &mut out.packets),
-                None => path.close(&mut out.packets),
+                None => {
+                    path.close(&mut out.packets);
+                    self.counters.voices += path.counters();
+                }
             }
         }
         self.paths.retain(|source, _| self.configs.contains_key(source));
+        self.revision += 1;
         self.look(now);
         let is_over = |config: &TalkConfig| !self.configs.contains_key(&config.source);
         before.into_values().filter(is_over).map(|config| (config.source, config.room)).collect()
@@ -281,6 +285,12 @@ impl Talkback {
             0 => drop(self.listeners.remove(&source)),
             _ => drop(self.listeners.insert(source, listeners)),
         }
+        self.revision += 1;
+    }
+
+    /// How many listen to each source that anybody listens to.
+    pub fn listeners(&self) -> &HashMap<SourceId, u32> {
+        &self.listeners
     }
 
     /// A datagram to a container came back.
@@ -329,7 +339,7 @@ impl Talkback {
         &self.statuses
     }
 
-    /// Changes whenever what [`Talkback::statuses`] says changes.
+    /// Changes whenever what [`Talkback::statuses`], [`Talkback::listeners`] or [`Talkback::mixes`] says changes.
     pub fn revision(&self) -> u64 {
         self.revision
     }

@@ -301,8 +301,12 @@ fn a_container_that_moves_is_followed_and_one_that_is_lost_is_missed() {
 fn who_may_no_longer_be_talked_into_is_told_of() {
     let mut rig = Rig::new(Container::Listens(ms(15)), config());
     rig.join(1);
+    let frame =
+        MicFrame { talker: TalkerId(1), sequence: 0, time: 0, received: rig.now, data: [0xf8].into() };
+    rig.talkback.handle_frame(frame);
     rig.pass(ms(300));
     assert_eq!(rig.configure(Vec::new()), [(desktop(), false)]);
+    assert_eq!(rig.talkback.counters().voices.packets, 1, "what was counted stays so");
     assert_eq!((rig.status().0, rig.goodbyes()), (TalkState::Closed, 1));
     rig.pass(ms(300));
     assert!(!rig.talkback.join(TalkerId(2), &desktop(), None, rig.now, &mut TalkOutput::default()));

@@ -1,6 +1,5 @@
 //! The demo source: a container's worth of sound made in this process, sent as real RTP to the ingest port.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Instant;
 
@@ -8,26 +7,12 @@ use anyhow::Context;
 use soundport_core::demo::DemoSender;
 use tracing::debug;
 
+use crate::built_in::BuiltIn;
+
 /// A demo that is about to play.
-pub(crate) struct Demo {
-    socket: UdpSocket,
-    to: SocketAddr,
-}
+pub(crate) struct Demo(pub(crate) BuiltIn);
 
 impl Demo {
-    /// Takes a socket of its own, so that ingest can know the demo by its address.
-    pub(crate) fn new(rtp: SocketAddr) -> anyhow::Result<Self> {
-        let unspecified = rtp.ip().is_unspecified();
-        let to = if unspecified { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), rtp.port()) } else { rtp };
-        let socket = UdpSocket::bind((to.ip(), 0)).context("Failed to open a socket for the demo")?;
-        Ok(Self { socket, to })
-    }
-
-    /// The address that its packets come from.
-    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
-        self.socket.local_addr().context("Failed to find the demo's address")
-    }
-
     /// Plays on a thread of its own, for as long as the process lives.
     pub(crate) fn play(self) -> anyhow::Result<()> {
         thread::Builder::new()
@@ -42,7 +27,7 @@ impl Demo {
         let mut due = Instant::now();
         loop {
             let packet = sender.next_packet();
-            if let Err(error) = self.socket.send_to(packet, self.to) {
+            if let Err(error) = self.0.socket.send_to(packet, self.0.to) {
                 debug!(%error, "Demo packet not sent");
             }
             due += DemoSender::PACKET_TIME;

@@ -19,8 +19,8 @@ pub(crate) struct Inputs {
     pub(crate) known: watch::Receiver<Arc<[Known]>>,
     pub(crate) news: watch::Receiver<TalkNews>,
     pub(crate) permissions: watch::Receiver<Arc<Permissions>>,
-    /// Where the echo hears.
-    pub(crate) echo: Option<SocketAddr>,
+    /// The sources that this process plays itself, and where each hears, if it does.
+    pub(crate) built_in: HashMap<SourceId, Option<SocketAddr>>,
 }
 
 /// What becomes of them.
@@ -34,26 +34,30 @@ pub(crate) struct Outputs {
 /// Keeps the list for ever.
 pub(crate) async fn keep(mut inputs: Inputs, outputs: Outputs) {
     let mut configs = Vec::new();
+    let mut ground = None;
     loop {
-        let is_known =
-            inputs.known.has_changed().unwrap_or(false) || inputs.permissions.has_changed().unwrap_or(false);
         let known = inputs.known.borrow_and_update().clone();
-        let news = inputs.news.borrow_and_update().clone();
         let permissions = inputs.permissions.borrow_and_update().clone();
-        if is_known {
-            let fresh = talk_configs(&known, &permissions, inputs.echo);
+        let news = inputs.news.borrow_and_update().clone();
+        // Who speaks changes many times a second, and what it stands on seldom.
+        let stands = |(old_known, old_permissions): &(Arc<[Known]>, Arc<Permissions>)| {
+            Arc::ptr_eq(old_known, &known) && Arc::ptr_eq(old_permissions, &permissions)
+        };
+        if !ground.as_ref().is_some_and(stands) {
+            let fresh = talk_configs(&known, &permissions, &inputs.built_in);
             if replace(&mut configs, fresh) {
                 outputs.talkback.configure(configs.clone());
             }
+            ground = Some((known.clone(), permissions));
         }
         let reachable = configs.iter().filter(|config| config.room || config.destination.is_some());
         let talkable: HashSet<String> = reachable.map(|config| config.source.to_string()).collect();
         outputs.talkable.send_if_modified(|old| replace(old, Arc::new(talkable)));
         outputs.sources.send_if_modified(|old| replace(old, list(&known, &news, &configs).into()));
         let changed = tokio::select! {
-            changed = inputs.known.changed() => changed.map(|()| inputs.known.mark_changed()),
+            changed = inputs.known.changed() => changed,
             changed = inputs.news.changed() => changed,
-            changed = inputs.permissions.changed() => changed.map(|()| inputs.permissions.mark_changed()),
+            changed = inputs.permissions.changed() => changed,
         };
         if changed.is_err() {
             return;
@@ -71,32 +75,37 @@ fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
 }
 
 /// Which sources may be talked into, and where their containers are.
-fn talk_configs(known: &[Known], permissions: &Permissions, echo: Option<SocketAddr>) -> Vec<TalkConfig> {
+fn talk_configs(
+    all: &[Known],
+    permissions: &Permissions,
+    built_in: &HashMap<SourceId, Option<SocketAddr>>,
+) -> Vec<TalkConfig> {
     let own = host_addresses();
     let said: HashMap<&str, &Permission> =
         permissions.entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
     let bitrate_bps = |said: Option<&Permission>| {
         said.and_then(|said| said.bitrate_bps).unwrap_or(permissions.encode.bitrate_bps)
     };
-    let all = known;
-    let containers = known.iter().filter_map(|known| {
+    let containers = all.iter().filter_map(|known| {
         let id = known.source.id.as_str();
         let said = said.get(id).copied().filter(|said| !said.room);
-        let echo = echo.filter(|_| id == "echo");
-        let is_allowed = echo.is_some()
-            || (id != "demo" || said.is_some())
-                && said.and_then(|said| said.talk).unwrap_or(permissions.allow_talk);
+        let source = SourceId::new(id);
+        let built_in = built_in.get(&source);
+        let is_allowed = match built_in {
+            Some(hears) => hears.is_some(),
+            None => said.and_then(|said| said.talk).unwrap_or(permissions.allow_talk),
+        };
         let learned = || {
             let address = known.address.filter(|address| !is_taken(all, id, *address))?;
             Some(Destination { address: container(address, &own), port: None })
         };
-        let destination = match (echo, said.and_then(|said| said.to)) {
-            (Some(echo), _) => Some(Destination { address: echo.ip(), port: Some(echo.port()) }),
+        let destination = match (built_in, said.and_then(|said| said.to)) {
+            (Some(hears), _) => hears.map(|at| Destination { address: at.ip(), port: Some(at.port()) }),
             (None, Some(to)) => to,
             (None, None) => learned(),
         };
         is_allowed.then(|| TalkConfig {
-            source: SourceId::new(id),
+            source,
             title: format!("{} microphone", known.source.title),
             destination,
             room: false,

@@ -1,11 +1,12 @@
 //! The source `echo`: a container in this process that says back what is said into it. It takes its microphone as any
 //! container does, and what it hears it sends as its sound, so that a browser can be tried out without any container.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
 
 use anyhow::Context;
 use tracing::debug;
+
+use crate::built_in::BuiltIn;
 
 /// Larger than any packet that talkback sends.
 const BUFFER_BYTES: usize = 2048;
@@ -14,25 +15,9 @@ const BUFFER_BYTES: usize = 2048;
 const GREETING: u8 = 3;
 
 /// An echo that is about to listen.
-pub(crate) struct Echo {
-    socket: UdpSocket,
-    to: SocketAddr,
-}
+pub(crate) struct Echo(pub(crate) BuiltIn);
 
 impl Echo {
-    /// Takes a socket of its own: where its microphone is sent, and where its sound comes from.
-    pub(crate) fn new(rtp: SocketAddr) -> anyhow::Result<Self> {
-        let unspecified = rtp.ip().is_unspecified();
-        let to = if unspecified { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), rtp.port()) } else { rtp };
-        let socket = UdpSocket::bind((to.ip(), 0)).context("Failed to open a socket for the echo")?;
-        Ok(Self { socket, to })
-    }
-
-    /// Its address, as a container.
-    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
-        self.socket.local_addr().context("Failed to find the echo's address")
-    }
-
     /// Says back what it hears, on a thread of its own, for as long as the process lives.
     pub(crate) fn listen(self) -> anyhow::Result<()> {
         thread::Builder::new()
@@ -45,7 +30,7 @@ impl Echo {
     fn say_back(self) {
         // A container that has never sent anything cannot be listened to.
         for sequence in 0..GREETING {
-            if let Err(error) = self.socket.send_to(&silence(sequence), self.to) {
+            if let Err(error) = self.0.socket.send_to(&silence(sequence), self.0.to) {
                 debug!(%error, "The echo could not show that it is there");
             }
         }
@@ -53,9 +38,10 @@ impl Echo {
         loop {
             // The packets are RTP as the ingest port takes it. Whoever else on this host sends here is heard as well.
             let said = self
+                .0
                 .socket
                 .recv_from(&mut buffer)
-                .and_then(|(length, _)| self.socket.send_to(&buffer[..length], self.to));
+                .and_then(|(length, _)| self.0.socket.send_to(&buffer[..length], self.0.to));
             if let Err(error) = said {
                 debug!(%error, "The echo missed a packet");
             }

@@ -3,6 +3,7 @@
 //! This crate is the thin shell around `soundport-core`: sockets, threads, HTTP, files. Each machine of the core is
 //! driven by the file of its name.
 
+mod built_in;
 mod certificates;
 mod check;
 mod cli;

@@ -1,5 +1,6 @@
 //! The relay as a whole: opens everything, wires it together, says where it is, and runs until told to stop.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info};
 
+use crate::built_in::BuiltIn;
 use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
 use crate::echo::Echo;
@@ -59,14 +61,16 @@ pub(crate) fn run(
     // Senders that play already must meet the configuration, not be named before it.
     ingest.reserve(configured::rooms(&options.sources));
     ingest.configure(configured::without_names(&options.sources), Instant::now());
-    let demo = options.demo.then(|| Demo::new(rtp_address)).transpose()?;
-    if let Some(demo) = &demo {
+    let demo = options.demo.then(|| BuiltIn::new(rtp_address)).transpose()?.map(Demo);
+    let echo = options.echo.then(|| BuiltIn::new(rtp_address)).transpose()?.map(Echo);
+    let mut built_in = HashMap::new();
+    if let Some(Demo(demo)) = &demo {
         ingest.pin(SenderAddr(demo.address()?), SourceId::new("demo"), "Demo", Instant::now());
+        built_in.insert(SourceId::new("demo"), None);
     }
-    let echo = options.echo.then(|| Echo::new(rtp_address)).transpose()?;
-    let echo_address = echo.as_ref().map(Echo::address).transpose()?;
-    if let Some(echo) = echo_address {
-        ingest.pin(SenderAddr(echo), SourceId::new("echo"), "Echo", Instant::now());
+    if let Some(Echo(echo)) = &echo {
+        ingest.pin(SenderAddr(echo.address()?), SourceId::new("echo"), "Echo", Instant::now());
+        built_in.insert(SourceId::new("echo"), Some(echo.address()?));
     }
 
     let fanout = Fanout::new(MAX_SESSIONS, seed()?).context("Failed to mint the DTLS certificate")?;
@@ -101,7 +105,7 @@ pub(crate) fn run(
         let (publish, sources) = watch::channel(Arc::from([]));
         let (talk, talkable) = watch::channel(Arc::default());
         let outputs = directory::Outputs { sources: publish, talkable: talk, talkback: talkback.clone() };
-        let inputs = directory::Inputs { known, news, permissions, echo: echo_address };
+        let inputs = directory::Inputs { known, news, permissions, built_in };
         let state = http::State {
             fanout,
             sources: sources.clone(),

@@ -164,7 +164,6 @@ impl TalkbackThread {
             news,
             out: TalkOutput::default(),
             sockets: Sockets::default(),
-            listeners: HashMap::new(),
             mixed: HashSet::new(),
             revision: 0,
         };
@@ -185,7 +184,6 @@ struct Driver {
     news: watch::Sender<TalkNews>,
     out: TalkOutput,
     sockets: Sockets,
-    listeners: HashMap<SourceId, u32>,
     /// The containers whose frames come here.
     mixed: HashSet<SourceId>,
     revision: u64,
@@ -196,9 +194,8 @@ impl Driver {
         let mut events = Events::with_capacity(4);
         loop {
             // 1. What is said, and by whom.
-            let mut has_news = false;
             while let Ok(request) = self.requests.try_recv() {
-                has_news |= self.obey(request);
+                self.obey(request);
             }
             // 2. What came back, and the clock.
             let now = Instant::now();
@@ -210,7 +207,7 @@ impl Driver {
             }
             self.flush(now);
             // 3. What changed.
-            if has_news || self.revision != self.talkback.revision() {
+            if self.revision != self.talkback.revision() {
                 self.publish();
             }
             // 4. Wait.
@@ -224,8 +221,7 @@ impl Driver {
         }
     }
 
-    /// Returns whether something changed that is to be published.
-    fn obey(&mut self, request: Request) -> bool {
+    fn obey(&mut self, request: Request) {
         let now = Instant::now();
         match request {
             Request::Mic(frame) => self.talkback.handle_frame(frame),
@@ -238,14 +234,7 @@ impl Driver {
             // A requester that went away needs no answer.
             Request::Counters(reply) => drop(reply.send(self.talkback.counters())),
             Request::Leave(talker) => self.talkback.leave(talker, now),
-            Request::Audience(source, listeners) => {
-                self.talkback.set_listeners(source.clone(), listeners);
-                match listeners {
-                    0 => drop(self.listeners.remove(&source)),
-                    _ => drop(self.listeners.insert(source, listeners)),
-                }
-                return true;
-            }
+            Request::Audience(source, listeners) => self.talkback.set_listeners(source, listeners),
             Request::Deafen(talker) => self.talkback.deafen(talker),
             Request::Configure(configs) => {
                 for (source, was_room) in self.talkback.configure(configs, now, &mut self.out) {
@@ -254,7 +243,6 @@ impl Driver {
                         false => self.fanout.end_talkers(source),
                     }
                 }
-                return true;
             }
             Request::Stop(reply) => {
                 self.talkback.configure(Vec::new(), now, &mut self.out);
@@ -262,7 +250,6 @@ impl Driver {
                 let _ = reply.send(());
             }
         }
-        false
     }
 
     fn flush(&mut self, now: Instant) {
@@ -285,7 +272,7 @@ impl Driver {
             self.ingest.mix(mixed);
         }
         let statuses = self.talkback.statuses().to_vec();
-        self.news.send_replace(TalkNews { statuses, listeners: self.listeners.clone() });
+        self.news.send_replace(TalkNews { statuses, listeners: self.talkback.listeners().clone() });
     }
 }
 

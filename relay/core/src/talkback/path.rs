@@ -26,7 +26,7 @@ pub(crate) struct Path {
     talkers: Vec<Member>,
     limiter: Limiter,
     way: Option<Way>,
-    /// Why there is no way, and since when.
+    /// Since when there is no way, where there is none.
     wayless_since: Instant,
     /// What listeners hear, where they hear talkers.
     room: Option<Room>,
@@ -77,9 +77,8 @@ impl Path {
             let source = self.source.clone();
             self.room.get_or_insert_with(|| Room::new(source, config.bitrate_bps));
         }
-        let monitors = config.is_mixed() && !config.room;
         self.container =
-            monitors.then(|| self.container.take().unwrap_or_else(|| Member::new(CONTAINER, None)));
+            config.monitor.then(|| self.container.take().unwrap_or_else(|| Member::new(CONTAINER, None)));
     }
 
     pub(crate) fn join(&mut self, talker: TalkerId, listener: Option<SessionId>) {
