@@ -20,12 +20,18 @@ pub mod event_name {
 }
 
 /// The relay itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Relay {
     /// Names this run of the relay: another one knows none of its sessions.
     pub instance: String,
     /// What is wrong, in words for people, such as a configuration that could not be loaded again; none while all is well.
     pub trouble: Option<String>,
+    /// Whether it names STUN or TURN servers at `GET /api/ice`.
+    pub ice: bool,
+    /// What is wrong with its TURN servers, in words for people; none while all is well, or nobody knows yet.
+    pub ice_trouble: Option<String>,
+    /// Whether it was told, or has found out, where browsers outside reach it; else it offers its host's own addresses.
+    pub announced: bool,
 }
 
 /// A source that is no longer known.

@@ -98,7 +98,8 @@ pub(crate) fn run(
         .build()
         .context("Failed to start the HTTP runtime")?;
     runtime.block_on(async {
-        let (relay, relay_now) = watch::channel(api::Relay { instance: instance()?, trouble: None });
+        let (relay, relay_now) =
+            watch::channel(api::Relay { instance: instance()?, ..api::Relay::default() });
         let (wanted, wanted_now) = watch::channel(Arc::new(options.wanted()));
         let (announce, announce_now) = watch::channel(options.announce.clone().into());
         let (allow, permissions) = watch::channel(Arc::default());

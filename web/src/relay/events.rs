@@ -107,7 +107,13 @@ fn told(message: Message) -> Option<Told> {
     Some(match message.name.as_str() {
         event_name::RELAY => {
             let relay = Fields::from_text(data)?;
-            Told::Relay(Relay { instance: relay.text("instance")?, trouble: relay.text("trouble") })
+            Told::Relay(Relay {
+                instance: relay.text("instance")?,
+                trouble: relay.text("trouble"),
+                ice: relay.truth("ice"),
+                ice_trouble: relay.text("ice_trouble"),
+                announced: relay.truth("announced"),
+            })
         }
         event_name::SOURCES => Told::Sources(json::sources_from_text(data)?),
         event_name::SOURCE => Told::Source(json::source_from_text(data)?),

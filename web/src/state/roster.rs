@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_relay_that_goes_takes_no_source_with_it() {
-        let relay = Relay { instance: "one".into(), trouble: Some("Line 3 is odd.".into()) };
+        let relay =
+            Relay { instance: "one".into(), trouble: Some("Line 3 is odd.".into()), ..Relay::default() };
         let roster = run([listed(), News::Relay(relay), News::Link(Link::Down)]);
         assert_eq!(ids(&roster.sources), ["a", "b"]);
         assert_eq!((roster.link, roster.instance.as_deref()), (Link::Down, Some("one")));
