@@ -1,6 +1,7 @@
 //! The HTTP side: the page, the API, WHEP and WHIP, over TLS for everybody and without for this machine.
 
 pub(crate) mod events;
+mod ice;
 mod metrics;
 mod origin;
 pub(crate) mod problem;
@@ -29,8 +30,10 @@ use self::origin::Origins;
 use self::problem::Refusal;
 use crate::discovery::SapCounters;
 use crate::fanout::FanoutHandle;
+use crate::ice::Ice;
 use crate::ingest::IngestHandle;
-use crate::options::{Announce, HostPort};
+use crate::network::Network;
+use crate::options::HostPort;
 use crate::page;
 use crate::talkback::TalkbackHandle;
 use crate::udp::bind_failed;
@@ -53,9 +56,8 @@ pub(crate) struct State {
     pub(crate) events: Events,
     /// None where announcements are not heard.
     pub(crate) sap: Option<SapCounters>,
-    /// The media socket's address.
-    pub(crate) media: SocketAddr,
-    pub(crate) announce: watch::Receiver<Arc<[Announce]>>,
+    pub(crate) network: Network,
+    pub(crate) ice: Ice,
 }
 
 /// All routes.
@@ -64,6 +66,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
     Router::new()
         .route("/api/sources", get(sources::list))
         .route("/api/events", get(events::stream_events))
+        .route("/api/ice", get(ice::configuration))
         .merge(whep::routes())
         .merge(whip::routes())
         .route("/healthz", get(|| async { "ok\n" }))

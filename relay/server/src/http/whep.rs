@@ -15,8 +15,7 @@ use soundport_core::fanout::{Connect, Purpose};
 
 use super::State;
 use super::problem::Refusal;
-use super::session::{self, Kind, SDP, etag, find, require_content_type, text};
-use crate::network::candidates;
+use super::session::{self, Kind, SDP, etag, find, linked, require_content_type, text};
 
 /// The WHEP endpoint of each source, and its sessions.
 pub(super) fn routes() -> Router<State> {
@@ -39,13 +38,12 @@ async fn listen(
     require_content_type(&headers, SDP)?;
     let source = audible(&state, source)?;
     let offer = text(body).await?;
-    let announce = state.announce.borrow().clone();
-    let candidates = candidates(state.media, &announce, from.ip()).await;
+    let candidates = state.network.reachable(from.ip()).await.udp;
     let connect = Connect { source, purpose: Purpose::Listen, offer, candidates };
     let (session, answer) = state.fanout.connect(connect).await??;
     let location = format!("/whep/{}/{}", session.source, session.id);
     let headers = [(CONTENT_TYPE, SDP.to_owned()), (LOCATION, location), (ETAG, etag(&session))];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    Ok((StatusCode::CREATED, headers, linked(&state), answer).into_response())
 }
 
 async fn endpoint(Extract(state): Extract<State>, Path(source): Path<String>) -> Result<StatusCode, Refusal> {

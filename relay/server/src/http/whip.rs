@@ -15,8 +15,7 @@ use soundport_core::{SessionId, SourceId};
 
 use super::State;
 use super::problem::Refusal;
-use super::session::{self, Kind, SDP, etag, require_content_type, text};
-use crate::network::candidates;
+use super::session::{self, Kind, SDP, etag, linked, require_content_type, text};
 
 /// What a session answers to.
 pub(super) const SESSION_METHODS: &str = "DELETE,OPTIONS,PATCH";
@@ -43,8 +42,7 @@ async fn talk(
     let source = open_to_talkers(&state, source)?;
     let offer = text(body).await?;
     let listener = own_listener(query.as_deref().unwrap_or_default())?;
-    let announce = state.announce.borrow().clone();
-    let candidates = candidates(state.media, &announce, from.ip()).await;
+    let candidates = state.network.reachable(from.ip()).await.udp;
     let connect = Connect { source, purpose: Purpose::Talk(listener), offer, candidates };
     let (session, answer) = state.fanout.connect(connect).await??;
     let location = format!("/whip/{}/{}", session.source, session.id);
@@ -55,7 +53,7 @@ async fn talk(
         (ETAG, etag(&session)),
         (HeaderName::from_static(TALKER_HEADER), talker),
     ];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    Ok((StatusCode::CREATED, headers, linked(&state), answer).into_response())
 }
 
 /// These methods are kept for later (RFC 9725, section 4.2); but a session that is no more is not found, rather than that.
