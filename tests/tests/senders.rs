@@ -16,7 +16,7 @@ const SOURCE: &str = "127-0-0-1";
 /// The ids that senders from one address get in their order.
 const IDS: [&str; 3] = [SOURCE, "127-0-0-1-2", "127-0-0-1-3"];
 const PROGRAMS: [(&str, Start); 3] = [
-    ("ffmpeg", |target| Sender::ffmpeg(target, None)),
+    ("ffmpeg", Sender::ffmpeg),
     ("GStreamer", Sender::gstreamer),
     ("PulseAudio", Sender::pulse_audio),
 ];
