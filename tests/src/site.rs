@@ -127,6 +127,8 @@ impl Site {
         addresses.browser.wire(&router, "browser", &browser)?;
         addresses.relay.wire(&router, "relay", &relay)?;
         addresses.turn.wire(&router, "turn", &turn)?;
+        // It knows of all connections from the first on.
+        wall::close(&router, &[])?;
         Ok(Self { browser, router, relay, turn, addresses })
     }
 }
@@ -165,18 +167,23 @@ mod tests {
         for site in [Site::start().unwrap(), Site::ipv6().unwrap()] {
             let any = if site.outside().is_ipv4() { "0.0.0.0" } else { "::" };
             let socket = |host: &Host, port: u16| {
-                let socket = host.inside(move || Ok(UdpSocket::bind((any, port))?)).unwrap();
-                socket.set_read_timeout(Some(WAIT)).unwrap();
-                socket
+                host.inside(move || Ok(UdpSocket::bind((any, port))?)).unwrap()
             };
             let (relay, browser) = (socket(&site.relay, PORT), socket(&site.browser, 0));
             browser.connect((site.outside(), PORT)).unwrap();
             let mut buffer = [0; 10];
+            // Neighbours are asked for once a second (RFC 4861, section 10).
+            for socket in [&relay, &browser] {
+                socket.set_read_timeout(Some(WAIT * 20)).unwrap();
+            }
             browser.send(b"there").unwrap();
             let (_, from) = relay.recv_from(&mut buffer).unwrap();
             relay.send_to(b"back", from).unwrap();
             assert_eq!(browser.recv(&mut buffer).unwrap(), 4);
             site.close(&[Way::Udp]).unwrap();
+            for socket in [&relay, &browser] {
+                socket.set_read_timeout(Some(WAIT)).unwrap();
+            }
             relay.send_to(b"back", from).unwrap();
             assert!(browser.recv(&mut buffer).is_err());
             browser.send(b"there").unwrap();

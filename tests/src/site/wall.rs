@@ -58,6 +58,8 @@ pub(super) fn close(router: &Host, ways: &[Way]) -> Result<()> {
         format!("iifname browser {packet} drop; oifname browser {packet} drop;")
     };
     let rules: String = ways.iter().map(rule).collect();
+    // The last rule changes nothing but that connections are tracked, whatever is closed.
+    let rules = format!("{rules} ct state new accept;");
     load(router, "inet wall", &format!("chain pass {{ type filter hook forward priority 0; {rules} }}"))
 }
 
