@@ -86,8 +86,7 @@ impl Http {
     /// When it cannot be reached.
     pub fn connect(&self) -> Result<TcpStream> {
         let address = self.base.trim_start_matches("http://");
-        let connect =
-            || TcpStream::connect(address).with_context(|| format!("Failed to reach {address}"));
+        let connect = || TcpStream::connect(address).with_context(|| format!("Failed to reach {address}"));
         match &self.host {
             Some(host) => host.inside(connect),
             None => connect(),
@@ -126,7 +125,6 @@ impl Http {
                 .with_context(context)?,
         })
     }
-
 }
 
 impl Request {

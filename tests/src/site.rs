@@ -166,9 +166,8 @@ mod tests {
     fn a_closed_way_is_closed_there_and_back_also_with_ipv6() {
         for site in [Site::start().unwrap(), Site::ipv6().unwrap()] {
             let any = if site.outside().is_ipv4() { "0.0.0.0" } else { "::" };
-            let socket = |host: &Host, port: u16| {
-                host.inside(move || Ok(UdpSocket::bind((any, port))?)).unwrap()
-            };
+            let socket =
+                |host: &Host, port: u16| host.inside(move || Ok(UdpSocket::bind((any, port))?)).unwrap();
             let (relay, browser) = (socket(&site.relay, PORT), socket(&site.browser, 0));
             browser.connect((site.outside(), PORT)).unwrap();
             let mut buffer = [0; 10];

@@ -11,10 +11,8 @@ const SOURCE: &str = "127-0-0-1";
 fn announce_alone_makes_chromium_hear_a_relay_behind_one_port_also_after_a_cut() -> Result<()> {
     let _turn = turn();
     let site = Site::start()?;
-    let relay = Relay::with(&RelayOptions {
-        announce: vec![site.outside().to_string()],
-        ..site.relay_options()
-    })?;
+    let relay =
+        Relay::with(&RelayOptions { announce: vec![site.outside().to_string()], ..site.relay_options() })?;
     let _sender = site.relay().inside(|| Sender::ffmpeg(relay.rtp()))?;
     relay.wait_live(SOURCE)?;
     site.browser().inside(|| {
