@@ -25,7 +25,7 @@ use slab::Slab;
 use str0m::IceCreds;
 use tracing::trace;
 
-pub use self::connect::{Connect, ConnectError, IceSession, Purpose, Session};
+pub use self::connect::{Connect, ConnectError, IceSession, MAX_PATIENCE, Purpose, Session};
 pub use self::datagram::{Candidates, Incoming, LocalAddr, Output, PeerAddr, StreamMessage, Transmit};
 pub use self::offer::{Credentials, OfferError};
 
@@ -204,7 +204,7 @@ impl Fanout {
         let local = self.draw_credentials(self.peers.vacant_key());
         let own = (identity.session, local, &identity.role);
         let (connection, answer) = Connection::accept(&self.engine, own, offer, request.candidates, now)?;
-        let peer = Peer::connecting(identity, connection, request.patience, now);
+        let peer = Peer::connecting(identity, connection, request.patience.min(MAX_PATIENCE), now);
         let index = self.admit(peer);
         Ok((self.peers[index].describe(), answer))
     }

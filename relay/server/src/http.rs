@@ -1,11 +1,13 @@
 //! The HTTP side: the page, the API, WHEP and WHIP, over TLS for everybody and without for this machine.
 
+mod accept;
 pub(crate) mod events;
 mod metrics;
 mod origin;
 pub(crate) mod problem;
 mod session;
 mod sources;
+pub(crate) mod stream;
 mod whep;
 mod whip;
 
@@ -20,13 +22,16 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
 use soundport_api as api;
 use tokio::sync::watch;
 
+use self::accept::Doorman;
 use self::events::Events;
 use self::origin::Origins;
 use self::problem::Refusal;
+use self::stream::Tickets;
 use crate::discovery::SapCounters;
 use crate::fanout::FanoutHandle;
 use crate::ingest::IngestHandle;
@@ -55,6 +60,8 @@ pub(crate) struct State {
     pub(crate) sap: Option<SapCounters>,
     /// The media socket's address.
     pub(crate) media: SocketAddr,
+    /// To streams, given and not used yet.
+    pub(crate) tickets: Tickets,
     pub(crate) announce: watch::Receiver<Arc<[Announce]>>,
 }
 
@@ -66,6 +73,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .route("/api/events", get(events::stream_events))
         .merge(whep::routes())
         .merge(whip::routes())
+        .merge(stream::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
         .fallback(get(page::serve))
@@ -123,16 +131,18 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves one listener, with TLS if there is a certificate for it. Returns only on failure.
+/// Serves one listener, with TLS if there is a certificate for it; then what is media goes to the fan-out. Returns only on
+/// failure.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<RustlsConfig>,
+    tls: Option<(RustlsConfig, FanoutHandle)>,
     router: Router,
 ) -> anyhow::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum_server::from_tcp(listener)?;
     let served = match tls {
-        Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.serve(service).await,
-        None => axum_server::from_tcp(listener)?.serve(service).await,
+        Some((tls, fanout)) => server.acceptor(Doorman::new(tls, fanout)).serve(service).await,
+        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
     };
     served.context("Failed to serve HTTP")
 }

@@ -11,6 +11,9 @@ use crate::session::SessionId;
 /// Talkers of one source: more voices than anybody could tell apart, and each costs a decoder.
 pub(super) const MAX_TALKERS: usize = 16;
 
+/// How long a session waits for its connection at the most.
+pub const MAX_PATIENCE: Duration = Duration::from_secs(300);
+
 /// What somebody wants of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -31,7 +34,7 @@ pub struct Connect {
     pub offer: String,
     /// The relay's addresses as the other side can reach them.
     pub candidates: Candidates,
-    /// How long the session may wait for its connection.
+    /// How long the session may wait for its connection; [`MAX_PATIENCE`] at the most.
     pub patience: Duration,
 }
 

@@ -10,12 +10,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use soundport_api::TALKER_HEADER;
-use soundport_core::fanout::{Connect, Purpose};
+use soundport_core::fanout::{Candidates, Connect, Purpose};
 use soundport_core::{SessionId, SourceId};
 
 use super::State;
 use super::problem::Refusal;
-use super::session::{self, Kind, SDP, etag, require_content_type, text};
+use super::session::{self, Kind, SDP, etag, patience, require_content_type, text};
 use crate::network::candidates;
 
 /// What a session answers to.
@@ -41,11 +41,12 @@ async fn talk(
 ) -> Result<Response, Refusal> {
     require_content_type(&headers, SDP)?;
     let source = open_to_talkers(&state, source)?;
+    let patience = patience(query.as_deref())?;
     let offer = text(body).await?;
     let listener = own_listener(query.as_deref().unwrap_or_default())?;
     let announce = state.announce.borrow().clone();
-    let candidates = candidates(state.media, &announce, from.ip()).await;
-    let connect = Connect { source, purpose: Purpose::Talk(listener), offer, candidates };
+    let candidates = Candidates { udp: candidates(state.media, &announce, from.ip()).await, tcp: vec![] };
+    let connect = Connect { source, purpose: Purpose::Talk(listener), offer, candidates, patience };
     let (session, answer) = state.fanout.connect(connect).await??;
     let location = format!("/whip/{}/{}", session.source, session.id);
     let talker = session.talker.map(|talker| talker.to_string()).unwrap_or_default();
@@ -78,7 +79,7 @@ fn own_listener(query: &str) -> Result<Option<SessionId>, Refusal> {
 }
 
 /// The source, if it may be talked into, and its container is known.
-fn open_to_talkers(state: &State, source: String) -> Result<SourceId, Refusal> {
+pub(super) fn open_to_talkers(state: &State, source: String) -> Result<SourceId, Refusal> {
     let may_talk = state.sources.borrow().iter().find(|known| known.id == source).map(|known| known.talk);
     match may_talk {
         None => Err(Refusal::UnknownSource(source)),
