@@ -25,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
 use soundport_api as api;
 use tokio::sync::watch;
 
@@ -48,6 +49,9 @@ const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Nothing here takes longer; what does is a client that sends one byte a minute.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection whose client takes longer to write the head of a request, or to answer a ping, is closed.
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What handlers need.
 #[derive(Clone)]
@@ -142,7 +146,14 @@ pub(crate) async fn serve(
     router: Router,
 ) -> anyhow::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum_server::from_tcp(listener)?;
+    let mut server = axum_server::from_tcp(listener)?;
+    let builder = server.http_builder();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADERS_WITHIN)
+        .keep_alive_timeout(HEADERS_WITHIN);
     let served = match tls {
         Some((tls, fanout)) => server.acceptor(Doorman::new(tls, fanout)).serve(service).await,
         None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
