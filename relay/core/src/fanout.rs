@@ -42,7 +42,7 @@ use crate::session::SessionId;
 /// What the fan-out tells its driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FanoutEvent {
-    /// So many sessions listen to `source`.
+    /// So many sessions listen to `source`; those that try to connect count as one where nobody is connected.
     Audience {
         /// The source.
         source: SourceId,
@@ -219,7 +219,9 @@ impl Fanout {
         self.require_room()?;
         let identity = self.identity(source, purpose)?;
         let index = self.admit(Peer::streaming(identity, now));
-        self.join(index);
+        if self.peers[index].talking().is_some() {
+            self.join(index);
+        }
         Ok(self.peers[index].describe())
     }
 
@@ -383,26 +385,34 @@ impl Fanout {
     }
 
     fn enter_audience(&mut self, source: SourceId, index: usize) {
-        let audience = self.indices_by_source.entry(source.clone()).or_default();
-        audience.push(index);
-        let listeners = audience.len() as u32;
-        self.events.push_back(FanoutEvent::Audience { source, listeners });
+        self.indices_by_source.entry(source.clone()).or_default().push(index);
+        self.tell_audience(source);
     }
 
     fn leave_audience(&mut self, source: &SourceId, index: usize) {
         let Some(audience) = self.indices_by_source.get_mut(source) else { return };
         audience.retain(|other| *other != index);
-        let listeners = audience.len() as u32;
-        if listeners == 0 {
+        if audience.is_empty() {
             self.indices_by_source.remove(source);
         }
-        self.events.push_back(FanoutEvent::Audience { source: source.clone(), listeners });
+        self.tell_audience(source.clone());
     }
 
-    /// A talker's connection is up.
+    /// Says how many listen: those who are connected, or one where somebody is about to be, so that the sound is there when they are.
+    fn tell_audience(&mut self, source: SourceId) {
+        let audience = self.indices_by_source.get(&source).map_or(&[][..], Vec::as_slice);
+        let is_connected = |index: &&usize| self.peers.get(**index).is_some_and(Peer::is_connected);
+        let connected = audience.iter().filter(is_connected).count() as u32;
+        let listeners = connected.max(u32::from(!audience.is_empty()));
+        self.events.push_back(FanoutEvent::Audience { source, listeners });
+    }
+
+    /// A connection is up.
     fn join(&mut self, index: usize) {
         let Some(peer) = self.peers.get(index) else { return };
-        let Some(&Talking { id, listener, .. }) = peer.talking() else { return };
+        let Some(&Talking { id, listener, .. }) = peer.talking() else {
+            return self.tell_audience(peer.source().clone());
+        };
         self.events.push_back(FanoutEvent::Joined { talker: id, source: peer.source().clone(), listener });
         self.set_own_mix(listener, true);
     }

@@ -127,3 +127,17 @@ fn a_talker_by_a_stream_is_as_any_other() {
     rig.fanout.disconnect(talking.id, rig.now, &mut out);
     assert!(events(&mut rig).contains(&FanoutEvent::Left { talker }));
 }
+
+#[test]
+fn a_second_session_on_trial_is_no_second_listener() {
+    let mut rig = Rig::new();
+    rig.fanout.open_stream(desktop(), Purpose::Listen, rig.now).unwrap();
+    let mut listener = listener::Listener::new("10.0.0.2:4000", rig.now);
+    rig.connect(&listener.offer());
+    let audiences: Vec<_> = events(&mut rig);
+    let one = FanoutEvent::Audience { source: desktop(), listeners: 1 };
+    assert_eq!(audiences, [one.clone(), one]);
+    rig.listen("10.0.0.3:4000");
+    let two = FanoutEvent::Audience { source: desktop(), listeners: 2 };
+    assert_eq!(events(&mut rig).last(), Some(&two));
+}
