@@ -69,13 +69,16 @@ impl Draft {
 
     /// Compares what depends on each other.
     pub(super) fn complete(&self, mistakes: &mut Mistakes) -> IceOptions {
+        let before = mistakes.len();
         let credentials = self.credentials(mistakes);
+        // What is missing because of another mistake is not missing.
+        let unclear = self.unreadable || mistakes.len() > before;
         let given = |given: &Option<Given<Vec<IceUrl>>>| {
             given.as_ref().map_or_else(Vec::new, |given| given.value.clone())
         };
         let (stun, turn) = (given(&self.stun), given(&self.turn));
         if let (Some(Given { place, .. }), false, None, false) =
-            (&self.turn, turn.is_empty(), &credentials, self.unreadable)
+            (&self.turn, turn.is_empty(), &credentials, unclear)
         {
             mistakes.add(
                 place,
@@ -90,7 +93,7 @@ impl Draft {
         let any_turn = servers.iter().flat_map(|entry| &entry.urls).any(|url| url.scheme.is_turn());
         if let Some(Given { value: true, place }) = relay_only
             && !any_turn
-            && !self.unreadable
+            && !unclear
         {
             mistakes.add(place, "lets browsers connect through TURN alone, but names no TURN server; name one (turn), or write all");
         }

@@ -46,6 +46,7 @@ impl Foreign {
 
 /// An `RTCIceServer` (WebRTC, section 4.2.2).
 fn server_entry(mut table: Table, mistakes: &mut Mistakes) -> Option<IceEntry> {
+    let before = mistakes.len();
     let urls = table
         .text_or_texts("urls", "\"stun:stun.example.org:3478\"", mistakes, |text| text.parse::<IceUrl>());
     let user = table.text("username", "\"soundport\"", mistakes, username);
