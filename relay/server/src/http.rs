@@ -1,5 +1,6 @@
 //! The HTTP side: the page, the API, WHEP and WHIP, over TLS for everybody and without for this machine.
 
+mod accept;
 pub(crate) mod events;
 mod ice;
 mod metrics;
@@ -7,6 +8,7 @@ mod origin;
 pub(crate) mod problem;
 mod session;
 mod sources;
+pub(crate) mod stream;
 mod whep;
 mod whip;
 
@@ -21,13 +23,16 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
 use soundport_api as api;
 use tokio::sync::watch;
 
+use self::accept::Doorman;
 use self::events::Events;
 use self::origin::Origins;
 use self::problem::Refusal;
+use self::stream::Tickets;
 use crate::discovery::SapCounters;
 use crate::fanout::FanoutHandle;
 use crate::ice::Ice;
@@ -58,6 +63,8 @@ pub(crate) struct State {
     pub(crate) sap: Option<SapCounters>,
     pub(crate) network: Network,
     pub(crate) ice: Ice,
+    /// To streams, given and not used yet.
+    pub(crate) tickets: Tickets,
 }
 
 /// All routes.
@@ -69,6 +76,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .route("/api/ice", get(ice::configuration))
         .merge(whep::routes())
         .merge(whip::routes())
+        .merge(stream::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
         .fallback(get(page::serve))
@@ -126,16 +134,18 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves one listener, with TLS if there is a certificate for it. Returns only on failure.
+/// Serves one listener, with TLS if there is a certificate for it; then what is media goes to the fan-out. Returns only on
+/// failure.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<RustlsConfig>,
+    tls: Option<(RustlsConfig, FanoutHandle)>,
     router: Router,
 ) -> anyhow::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum_server::from_tcp(listener)?;
     let served = match tls {
-        Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.serve(service).await,
-        None => axum_server::from_tcp(listener)?.serve(service).await,
+        Some((tls, fanout)) => server.acceptor(Doorman::new(tls, fanout)).serve(service).await,
+        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
     };
     served.context("Failed to serve HTTP")
 }

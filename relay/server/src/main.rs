@@ -28,6 +28,7 @@ mod ports;
 mod relay;
 mod reload;
 mod talkback;
+mod tcp;
 mod udp;
 
 use std::io::IsTerminal;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use soundport_core::fanout::Candidates;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -30,13 +31,6 @@ pub(crate) struct Listening {
     pub(crate) media: SocketAddr,
     /// Those of HTTPS.
     pub(crate) https: Arc<[SocketAddr]>,
-}
-
-/// The addresses to give to one listener.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Reachable {
-    pub(crate) udp: Vec<SocketAddr>,
-    pub(crate) tcp: Vec<SocketAddr>,
 }
 
 /// Whether RTP is taken from there: this host, its containers and private networks (RFC 1918, 3927, 4193, 4291, 6598).
@@ -78,7 +72,7 @@ impl Network {
     /// The addresses to give to a listener whose request came from `listener`. Takes a second at most.
     ///
     /// What the user announces stands in for the host's own addresses; what was found out is added to either.
-    pub(crate) async fn reachable(&self, listener: IpAddr) -> Reachable {
+    pub(crate) async fn reachable(&self, listener: IpAddr) -> Candidates {
         let announce = self.announce.borrow().clone();
         let mut reachable = if announce.is_empty() {
             self.listening.own(&host_addresses(), listener)
@@ -94,7 +88,7 @@ impl Network {
 
 impl Listening {
     /// Every address of the host, those of loopback only for a listener on this host, or where there is no other.
-    pub(crate) fn own(&self, host: &[IpAddr], listener: IpAddr) -> Reachable {
+    pub(crate) fn own(&self, host: &[IpAddr], listener: IpAddr) -> Candidates {
         let listener = listener.to_canonical();
         let others = host.iter().any(|ip| !ip.is_loopback());
         let visible = |ip: &IpAddr| listener.is_loopback() || !others || !ip.is_loopback();
@@ -110,12 +104,12 @@ impl Listening {
             _ => vec![*bound],
         });
         let udp = if self.media.ip().is_unspecified() { at_any(&self.media) } else { vec![self.media] };
-        Reachable { udp, tcp: distinct(tcp) }
+        Candidates { udp, tcp: distinct(tcp) }
     }
 
     /// What the user announces, with what each entry resolved to. A name that failed is left out: the others may do.
-    fn announced<'a>(&self, entries: impl Iterator<Item = (&'a Announce, Vec<IpAddr>)>) -> Reachable {
-        let mut reachable = Reachable::default();
+    fn announced<'a>(&self, entries: impl Iterator<Item = (&'a Announce, Vec<IpAddr>)>) -> Candidates {
+        let mut reachable = Candidates::default();
         for (Announce { port, transport, .. }, found) in entries {
             for ip in found {
                 if transport.is_none_or(|transport| transport == Transport::Udp) {
@@ -131,12 +125,12 @@ impl Listening {
                 }
             }
         }
-        Reachable { udp: distinct(reachable.udp), tcp: distinct(reachable.tcp) }
+        Candidates { udp: distinct(reachable.udp), tcp: distinct(reachable.tcp) }
     }
 
     /// Adds the addresses by which the outside sees this host, each with the ports as they are here. Where the user
     /// announces such an address, its port is known better.
-    fn add_outside(&self, outside: &[IpAddr], reachable: &mut Reachable) {
+    fn add_outside(&self, outside: &[IpAddr], reachable: &mut Candidates) {
         let add = |addresses: &mut Vec<SocketAddr>, port: u16| {
             let new = outside.iter().filter(|ip| addresses.iter().all(|known| known.ip() != **ip));
             let new: Vec<_> = new.map(|ip| SocketAddr::new(*ip, port)).collect();
@@ -194,14 +188,14 @@ mod tests {
 
     fn own(listening: &Listening, host: &str, listener: &str) -> (String, String) {
         let host: Vec<_> = host.split(' ').map(|ip| ip.parse().unwrap()).collect();
-        let Reachable { udp, tcp } = listening.own(&host, listener.parse().unwrap());
+        let Candidates { udp, tcp } = listening.own(&host, listener.parse().unwrap());
         (words(&udp), words(&tcp))
     }
 
     fn announced(listening: &Listening, entries: &[&str]) -> (String, String) {
         let entries: Vec<Announce> = entries.iter().map(|entry| entry.parse().unwrap()).collect();
         let resolved = entries.iter().map(|entry| vec![entry.host.parse().unwrap()]);
-        let Reachable { udp, tcp } = listening.announced(entries.iter().zip(resolved));
+        let Candidates { udp, tcp } = listening.announced(entries.iter().zip(resolved));
         (words(&udp), words(&tcp))
     }
 
@@ -264,7 +258,7 @@ mod tests {
     #[test]
     fn what_was_found_out_is_added_unless_announced() {
         let open = listening("[::]:8443", &["[::]:9443"]);
-        let mut reachable = Reachable { udp: vec!["203.0.113.7:7000".parse().unwrap()], tcp: Vec::new() };
+        let mut reachable = Candidates { udp: vec!["203.0.113.7:7000".parse().unwrap()], tcp: Vec::new() };
         open.add_outside(&["203.0.113.7".parse().unwrap(), "2001:db8::7".parse().unwrap()], &mut reachable);
         assert_eq!(words(&reachable.udp), "203.0.113.7:7000 [2001:db8::7]:8443");
         assert_eq!(words(&reachable.tcp), "203.0.113.7:9443 [2001:db8::7]:9443");

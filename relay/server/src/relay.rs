@@ -119,7 +119,7 @@ pub(crate) fn run(
         let outputs = directory::Outputs { sources: publish, talkable: talk, talkback: talkback.clone() };
         let inputs = directory::Inputs { known, news, permissions, built_in };
         let state = http::State {
-            fanout,
+            fanout: fanout.clone(),
             sources: sources.clone(),
             events: Events::start(relay_now, sources, ingest_handle.clone()),
             ingest: ingest_handle.clone(),
@@ -128,6 +128,7 @@ pub(crate) fn run(
             sap,
             network: Network::new(listening, announce_now, outside_now),
             ice: Ice::new(ice_now),
+            tickets: http::stream::Tickets::default(),
         };
         let router = http::router(state, &options.origins);
         let local = http::local_only(router.clone(), &options.origins);
@@ -138,7 +139,7 @@ pub(crate) fn run(
         greet(&plain, &https, rtp_address.port());
         let mut servers = JoinSet::new();
         for listener in https {
-            servers.spawn(http::serve(listener, Some(tls.clone()), router.clone()));
+            servers.spawn(http::serve(listener, Some((tls.clone(), fanout.clone())), router.clone()));
         }
         for listener in plain {
             servers.spawn(http::serve(listener, None, local.clone()));
