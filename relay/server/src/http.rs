@@ -65,10 +65,10 @@ pub(crate) struct State {
     pub(crate) events: Events,
     /// None where announcements are not heard.
     pub(crate) sap: Option<SapCounters>,
-    /// To streams, given and not used yet.
-    pub(crate) tickets: Tickets,
     pub(crate) network: Network,
     pub(crate) ice: Ice,
+    /// To streams, given and not used yet.
+    pub(crate) tickets: Tickets,
 }
 
 /// All routes.

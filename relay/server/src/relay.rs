@@ -126,9 +126,9 @@ pub(crate) fn run(
             talkback: talkback.clone(),
             talkable,
             sap,
-            tickets: http::stream::Tickets::default(),
             network: Network::new(listening, announce_now, outside_now),
             ice: Ice::new(ice_now),
+            tickets: http::stream::Tickets::default(),
         };
         let router = http::router(state, &options.origins);
         let local = http::local_only(router.clone(), &options.origins);

@@ -108,7 +108,7 @@ impl Draft {
             .username
             .as_ref()
             .map(|given| &given.place)
-            .or(self.credential.as_ref().map(|given| &given.place));
+            .or_else(|| self.credential.as_ref().map(|given| &given.place));
         let (credentials, place) = match (&self.secret, &self.username, &self.credential) {
             (Some(secret), None, None) => (self.minted(&secret.value), &secret.place),
             (None, Some(username), Some(credential)) => {

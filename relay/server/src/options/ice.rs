@@ -116,12 +116,13 @@ impl Transport {
 impl IceUrl {
     /// The port, by default that of the scheme.
     pub(crate) fn port(&self) -> u16 {
-        self.port.unwrap_or(if self.scheme.is_secure() { 5349 } else { 3478 })
+        self.port.unwrap_or_else(|| if self.scheme.is_secure() { 5349 } else { 3478 })
     }
 
     /// What carries the messages to the server.
     pub(crate) fn transport(&self) -> Transport {
-        self.transport.unwrap_or(if self.scheme.is_secure() { Transport::Tcp } else { Transport::Udp })
+        let default = if self.scheme.is_secure() { Transport::Tcp } else { Transport::Udp };
+        self.transport.unwrap_or(default)
     }
 
     /// Reads a STUN server's URL.
