@@ -6,6 +6,7 @@ mod backoff;
 
 mod failure;
 mod filter;
+mod ladder;
 mod listening;
 mod mix;
 mod roster;
@@ -20,6 +21,7 @@ pub use backoff::backoff_millis;
 
 pub use failure::{Failure, Pause, Quiet, Refusal};
 pub use filter::is_meant;
+pub use ladder::{Ladder, Leg, Means};
 pub use listening::{Attempt, Event, Listening, Phase};
 pub use mix::{Heard, Mix, Move};
 pub use roster::{Link, News, Roster};

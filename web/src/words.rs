@@ -169,6 +169,7 @@ fn failure(failure: &Failure) -> String {
         Failure::NoMedia => {
             "The relay answers, but its sound does not get through. Open its UDP port, 8443, to this computer.".into()
         }
+        Failure::Unable(words) => words.clone(),
         Failure::NoWebRtc => "This browser cannot receive sound. Use one with WebRTC switched on.".into(),
         Failure::Blocked => {
             "No sound comes out: the browser holds it back, or finds no loudspeaker. Press Try again.".into()

@@ -39,6 +39,8 @@ pub enum Failure {
     NoMedia,
     /// This browser has no WebRTC.
     NoWebRtc,
+    /// This browser has no WebRTC and cannot do without, in words.
+    Unable(String),
     /// The browser lets no sound out before another click.
     Blocked,
 }

@@ -4,6 +4,7 @@ use yew::Reducible;
 
 use super::backoff_millis;
 use super::failure::{Failure, Pause, Quiet, Refusal};
+use super::way::Way;
 
 /// Where one card stands with its sound.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,6 +61,22 @@ pub enum Event {
     Begun,
     /// The connection stands.
     Connected,
+    /// The relay answered, and WebRTC is on its way to it. `turn_only`: the relay allows no way but TURN.
+    Answered {
+        /// What the relay allows.
+        turn_only: bool,
+        /// The addresses that the relay named, such as `192.0.2.1:8443/udp`.
+        offered: Rc<[String]>,
+    },
+    /// How the connection was seen to stand.
+    Seen {
+        /// The way that it takes, where that is known.
+        way: Option<Way>,
+        /// Whether packets came since the last look, and enough of them since the first.
+        flows: bool,
+    },
+    /// The relay keeps the session, and nothing comes although something should.
+    Stalled,
     /// There is sound.
     Sound,
     /// Connected, and nothing to hear.
@@ -72,6 +89,8 @@ pub enum Event {
     Refused(Refusal, f64),
     /// Listening cannot go on.
     Failed(Failure),
+    /// This browser cannot take a stream, in words.
+    Unable(String),
     /// The relay was seen to answer: no need to wait longer.
     RelayAnswers,
 }
@@ -108,6 +127,8 @@ impl Listening {
             Event::Forgotten(jitter) => Some(self.forgotten(jitter)),
             Event::Refused(refusal, jitter) => Some(self.refused(refusal, jitter)),
             Event::Failed(failure) => Some(self.ended(Phase::Failed(failure))),
+            Event::Unable(words) => Some(self.ended(Phase::Failed(Failure::Unable(words)))),
+            Event::Answered { .. } | Event::Seen { .. } | Event::Stalled => None,
             Event::RelayAnswers if self.begun => None,
             Event::RelayAnswers => Some(self.next_attempt(self.phase.clone(), 0)),
         }

@@ -91,6 +91,7 @@ fn failure(failure: &Failure) -> Notice {
         Failure::NoMedia => {
             ("failed", "The relay answers, but your sound does not get through. Open its UDP port, 8443, to this computer.".into())
         }
+        Failure::Unable(words) => ("failed", words.clone()),
         Failure::NoWebRtc | Failure::Blocked => {
             ("failed", "This browser cannot send sound. Use one with WebRTC switched on.".into())
         }

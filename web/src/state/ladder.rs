@@ -1,0 +1,542 @@
+use super::{Event, Way};
+
+/// How long WebRTC may take after the relay's answer before the stream is started besides.
+const STREAM_AFTER_MILLIS: f64 = 3_500.0;
+
+/// How long the first WebRTC session may take in all, and a quiet one.
+const CONNECT_WITHIN_MILLIS: f64 = 10_000.0;
+const TRY_FOR_MILLIS: f64 = 6_000.0;
+
+/// How long after a stream that began at once WebRTC is tried for the first time.
+const FIRST_TRY_AFTER_MILLIS: f64 = 2_000.0;
+
+/// From one quiet try to the next, the first few times and later.
+const TRY_EVERY_MILLIS: f64 = 10_000.0;
+const TRY_LATER_EVERY_MILLIS: f64 = 18_000.0;
+const FIRST_TRIES: u32 = 3;
+
+/// From one try to replace a session to the next.
+const RENEW_EVERY_MILLIS: f64 = 2_000.0;
+
+/// Where no packet can be waited for, a connection that has stood so long is good enough.
+const PROVEN_AFTER_MILLIS: f64 = 1_000.0;
+
+/// Decides by which way sound travels: the best that there is, found without being asked, and taken without a gap.
+///
+/// At most two sessions are there at once: one is used, and one is tried besides. A WebRTC session has all its ways within itself (UDP, TCP
+/// and TURN race each other); the stream is for where none of them leads to the relay. While what is used is not the best, a better one is
+/// tried quietly again and again, and what becomes of that never disturbs what is used.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ladder {
+    used: Option<Leg>,
+    tried: Option<Leg>,
+    means: Means,
+    number: u32,
+    /// When the next quiet try is due, and how many came to nothing.
+    try_at: f64,
+    tries: u32,
+    /// Whether what is used is to give way to another session of its kind.
+    renews: bool,
+    /// Whether WebRTC was tried, and whether the stream came to nothing, in this attempt.
+    had_webrtc: bool,
+    without_stream: bool,
+    /// Whether the relay allows no way but TURN.
+    turn_only: bool,
+}
+
+/// What can be used at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Means {
+    /// Whether the browser has WebRTC.
+    pub webrtc: bool,
+    /// Whether the browser can play, or send, a stream, as far as is known.
+    pub stream: bool,
+    /// Whether WebRTC led nowhere a moment ago.
+    pub blocked: bool,
+}
+
+/// A session that should be there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Leg {
+    /// Counts up with every session.
+    pub number: u32,
+    /// Whether it is the stream, rather than a WebRTC session.
+    pub stream: bool,
+    /// Only a better way than this is of use; none where any is.
+    pub better_than: Option<Way>,
+    opened_at: f64,
+    answered_at: Option<f64>,
+    connected_at: Option<f64>,
+    flows: bool,
+    way: Option<Way>,
+    /// Whether nothing comes, although something should.
+    stalls: bool,
+}
+
+impl Ladder {
+    /// Begins at the foot: with WebRTC, or with the stream where that is known to lead nowhere.
+    pub fn begin(&mut self, means: Means, now: f64) {
+        *self = Self { means, number: self.number, ..Self::default() };
+        let stream = means.stream && (means.blocked || !means.webrtc);
+        self.used = Some(self.leg(stream, None, now));
+        self.try_at = now + if stream { FIRST_TRY_AFTER_MILLIS } else { TRY_EVERY_MILLIS };
+    }
+
+    /// Lets go of everything.
+    pub fn end(&mut self) {
+        (self.used, self.tried) = (None, None);
+    }
+
+    /// The session that is used, and the one that is tried besides.
+    pub fn legs(&self) -> [Option<Leg>; 2] {
+        [self.used, self.tried]
+    }
+
+    /// Whether it is the session of this number that is used.
+    pub fn uses(&self, number: u32) -> bool {
+        self.used.is_some_and(|used| used.number == number)
+    }
+
+    /// The way of what is used, while it is connected.
+    pub fn way(&self) -> Option<Way> {
+        self.used.filter(Leg::is_connected)?.way
+    }
+
+    /// Takes what happened to the session of this number; whether it concerns more than the choice of the way.
+    pub fn take(&mut self, number: u32, event: &Event, now: f64) -> bool {
+        let ends = matches!(
+            event,
+            Event::Broken(..)
+                | Event::Forgotten(_)
+                | Event::Refused(..)
+                | Event::Unable(_)
+                | Event::Failed(_)
+        );
+        if let Event::Answered { turn_only, .. } = event {
+            self.turn_only = *turn_only;
+        }
+        match (&mut self.used, &mut self.tried) {
+            (Some(used), _) if used.number == number => {
+                used.take(event, now);
+                !(ends && self.goes_on_after(event, now))
+            }
+            (_, Some(tried)) if tried.number == number => {
+                tried.take(event, now);
+                if ends {
+                    self.give_up(now);
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Looks at the clock. `still`: no packet can be waited for, since the source has stopped.
+    pub fn look(&mut self, still: bool, now: f64) {
+        let Some(used) = self.used else { return };
+        match self.tried {
+            Some(tried) => self.compare(used, tried, still, now),
+            None => self.try_besides(used, now),
+        }
+    }
+
+    /// What is used is to give way to another session of its kind.
+    pub fn renew(&mut self, now: f64) {
+        if let Some(used) = self.used {
+            self.renews = true;
+            self.tried = Some(self.leg(used.stream, None, now));
+        }
+    }
+
+    fn compare(&mut self, used: Leg, tried: Leg, still: bool, now: f64) {
+        let lost = used.stalls || !used.is_connected();
+        let proven = tried.connected_at.is_some_and(|at| now - at >= PROVEN_AFTER_MILLIS);
+        let ready = tried.flows || proven && (still || used.stalls);
+        let is_better = tried.way.zip(used.way).is_some_and(|(tried, used)| tried < used);
+        if ready && (lost || is_better || self.renews) {
+            self.used = Some(tried);
+            // A WebRTC session that has not come about yet may still do so.
+            self.tried = Some(used).filter(|used| !used.is_connected());
+            (self.tries, self.try_at, self.renews) = (0, now + TRY_EVERY_MILLIS, false);
+        } else if tried.stream && !lost && !self.renews {
+            // WebRTC came about before the stream.
+            self.tried = None;
+        } else if used.stalls && tried.is_late(now) && self.has_stream() {
+            self.used = Some(self.leg(true, None, now));
+        } else if now - tried.opened_at > patience(used, tried) {
+            self.give_up(now);
+        }
+    }
+
+    fn try_besides(&mut self, used: Leg, now: f64) {
+        if self.renews && now >= self.try_at {
+            return self.renew(now);
+        }
+        if used.is_late(now) && self.has_stream() {
+            self.tried = Some(self.leg(true, None, now));
+        }
+        let improves = used.way.is_some_and(|way| way > Way::Udp) && (used.stream || !self.turn_only);
+        if used.is_connected() && self.means.webrtc && (used.stalls || improves && now >= self.try_at) {
+            let better_than = used.way.filter(|_| !used.stalls);
+            self.tried = Some(self.leg(false, better_than, now));
+        }
+    }
+
+    /// What is used has ended: whether another session takes its place.
+    fn goes_on_after(&mut self, event: &Event, now: f64) -> bool {
+        let Some(used) = self.used.filter(|_| !matches!(event, Event::Failed(_))) else { return false };
+        let leads_nowhere = matches!(event, Event::Broken(..) | Event::Unable(_)) && !used.is_connected();
+        self.without_stream |= used.stream && leads_nowhere;
+        let other = match self.tried.take() {
+            Some(tried) if leads_nowhere || tried.is_connected() => Some(tried),
+            None if leads_nowhere && used.stream && self.means.webrtc && !self.had_webrtc => {
+                Some(self.leg(false, None, now))
+            }
+            None if leads_nowhere && !used.stream && self.has_stream() => Some(self.leg(true, None, now)),
+            _ => None,
+        };
+        self.used = other.or(self.used);
+        other.is_some()
+    }
+
+    /// The quiet try came to nothing.
+    fn give_up(&mut self, now: f64) {
+        let Some(tried) = self.tried.take() else { return };
+        self.without_stream |= tried.stream && !self.renews;
+        let every = match self.tries {
+            _ if self.renews => RENEW_EVERY_MILLIS,
+            ..FIRST_TRIES => TRY_EVERY_MILLIS,
+            _ => TRY_LATER_EVERY_MILLIS,
+        };
+        self.tries = self.tries.saturating_add(1);
+        self.try_at = (tried.opened_at + every).max(now);
+    }
+
+    fn has_stream(&self) -> bool {
+        self.means.stream && !self.without_stream
+    }
+
+    fn leg(&mut self, stream: bool, better_than: Option<Way>, now: f64) -> Leg {
+        self.number = self.number.wrapping_add(1);
+        self.had_webrtc |= !stream;
+        Leg {
+            number: self.number,
+            stream,
+            better_than,
+            opened_at: now,
+            answered_at: None,
+            connected_at: None,
+            flows: false,
+            way: stream.then_some(Way::Stream),
+            stalls: false,
+        }
+    }
+}
+
+impl Leg {
+    fn is_connected(&self) -> bool {
+        self.connected_at.is_some()
+    }
+
+    /// Whether it is WebRTC that seems to lead nowhere.
+    fn is_late(&self, now: f64) -> bool {
+        let answered = self.answered_at.is_some_and(|at| now - at > STREAM_AFTER_MILLIS);
+        answered && !self.stream && !self.is_connected()
+    }
+
+    fn take(&mut self, event: &Event, now: f64) {
+        match event {
+            Event::Answered { .. } => self.answered_at = Some(now),
+            Event::Connected => self.connected_at = self.connected_at.or(Some(now)),
+            Event::Seen { way, flows } => {
+                self.way = *way;
+                self.flows |= flows;
+                self.stalls &= !flows;
+            }
+            Event::Stalled => self.stalls = self.is_connected(),
+            _ => {}
+        }
+    }
+}
+
+/// How long a session may be tried. The first of all is given the time that it would have had alone.
+fn patience(used: Leg, tried: Leg) -> f64 {
+    if tried.stream || tried.number < used.number { CONNECT_WITHIN_MILLIS } else { TRY_FOR_MILLIS }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::super::{Failure, Pause, Refusal};
+    use super::*;
+
+    const ALL: Means = Means { webrtc: true, stream: true, blocked: false };
+    const BLOCKED: Means = Means { blocked: true, ..ALL };
+
+    /// A ladder, and the clock by which it is looked at ten times a second.
+    struct Climb {
+        ladder: Ladder,
+        now: f64,
+    }
+
+    impl Climb {
+        fn begin(means: Means) -> Self {
+            let mut ladder = Ladder::default();
+            ladder.begin(means, 0.0);
+            Self { ladder, now: 0.0 }
+        }
+
+        /// A page that hears the stream, since WebRTC does not come about.
+        fn on_the_stream() -> Self {
+            let mut climb = Self::begin(ALL);
+            climb.answered(1);
+            climb.wait(4.0);
+            climb.flows(2, Way::Stream);
+            climb.wait(0.1);
+            climb
+        }
+
+        fn wait(&mut self, secs: f64) {
+            for _ in 0..(secs * 10.0).round() as u32 {
+                self.now += 100.0;
+                self.ladder.look(false, self.now);
+            }
+        }
+
+        fn tell(&mut self, number: u32, event: Event) -> bool {
+            self.ladder.take(number, &event, self.now)
+        }
+
+        fn answered(&mut self, number: u32) {
+            self.tell(number, Event::Answered { turn_only: false, offered: Rc::new([]) });
+        }
+
+        fn flows(&mut self, number: u32, way: Way) {
+            self.tell(number, Event::Connected);
+            self.tell(number, Event::Seen { way: Some(way), flows: true });
+        }
+
+        fn breaks(&mut self, number: u32) -> bool {
+            self.tell(number, Event::Broken(Pause::Broken, 0.5))
+        }
+
+        /// What is used and what is tried, as `2s` for a stream of this number and `1` for a WebRTC session.
+        fn shown(&self) -> String {
+            let name = |leg: Leg| format!("{}{}", leg.number, if leg.stream { "s" } else { "" });
+            self.ladder.legs().into_iter().flatten().map(name).collect::<Vec<_>>().join(" ")
+        }
+
+        /// When the sessions changed within so many seconds, in seconds from now, and to what.
+        fn changes(&mut self, secs: f64) -> Vec<(f64, String)> {
+            let (from, mut found) = (self.now, vec![]);
+            let mut last = self.shown();
+            while self.now < from + secs * 1_000.0 {
+                self.wait(0.1);
+                let shown = self.shown();
+                if shown != last {
+                    found.push((((self.now - from) / 100.0).round() / 10.0, shown.clone()));
+                    last = shown;
+                }
+            }
+            found
+        }
+    }
+
+    #[test]
+    fn webrtc_that_comes_about_is_left_alone() {
+        let mut climb = Climb::begin(ALL);
+        climb.answered(1);
+        climb.flows(1, Way::Udp);
+        assert_eq!(climb.changes(300.0), []);
+        assert_eq!((climb.shown().as_str(), climb.ladder.way()), ("1", Some(Way::Udp)));
+    }
+
+    #[test]
+    fn the_stream_begins_besides_and_whichever_sounds_first_is_used() {
+        let mut climb = Climb::begin(ALL);
+        climb.wait(1.0);
+        climb.answered(1);
+        assert_eq!(climb.changes(3.5), []);
+        assert_eq!(climb.changes(0.2), [(0.1, "1 2s".to_owned())]);
+        climb.flows(2, Way::Stream);
+        climb.wait(0.1);
+        assert_eq!((climb.shown().as_str(), climb.ladder.way()), ("2s 1", Some(Way::Stream)));
+        climb.flows(1, Way::TurnTls);
+        climb.wait(0.1);
+        assert_eq!((climb.shown().as_str(), climb.ladder.way()), ("1", Some(Way::TurnTls)));
+    }
+
+    #[test]
+    fn a_stream_that_is_not_needed_any_more_goes() {
+        let mut climb = Climb::begin(ALL);
+        climb.answered(1);
+        climb.wait(4.0);
+        assert_eq!(climb.shown(), "1 2s");
+        climb.flows(1, Way::Tcp);
+        climb.wait(0.1);
+        assert_eq!(climb.shown(), "1");
+    }
+
+    #[test]
+    fn better_ways_are_tried_quietly_and_at_most_twenty_seconds_apart() {
+        let mut climb = Climb::on_the_stream();
+        let changes = climb.changes(100.0);
+        let begun: Vec<f64> =
+            changes.iter().filter(|(_, shown)| shown.contains(' ')).map(|(at, _)| *at).collect();
+        assert!(begun[0] <= 10.0 && begun.windows(2).all(|pair| pair[1] - pair[0] <= 20.0), "{changes:?}");
+        assert!(begun.len() <= 8, "{changes:?}");
+        assert_eq!(climb.ladder.way(), Some(Way::Stream), "what is used is not disturbed");
+        let open = climb.changes(20.0).into_iter().find(|(_, shown)| shown.contains(' ')).unwrap();
+        let number = climb.ladder.tried.map_or(0, |tried| tried.number);
+        climb.flows(number, Way::Udp);
+        climb.wait(0.1);
+        assert_eq!((climb.shown(), climb.ladder.way()), (number.to_string(), Some(Way::Udp)), "{open:?}");
+        assert_eq!(climb.changes(300.0), []);
+    }
+
+    #[test]
+    fn a_quiet_try_is_taken_only_where_it_is_better_and_packets_come() {
+        let mut climb = Climb::begin(ALL);
+        climb.flows(1, Way::Tcp);
+        climb.wait(10.2);
+        assert_eq!(climb.shown(), "1 2");
+        assert_eq!(climb.ladder.legs()[1].unwrap().better_than, Some(Way::Tcp));
+        climb.tell(2, Event::Connected);
+        climb.tell(2, Event::Seen { way: Some(Way::Udp), flows: false });
+        climb.wait(2.0);
+        assert_eq!(climb.shown(), "1 2", "nothing comes by it");
+        climb.tell(2, Event::Seen { way: Some(Way::TurnUdp), flows: true });
+        climb.wait(1.0);
+        assert_eq!(climb.shown(), "1 2", "it is worse");
+        climb.tell(2, Event::Seen { way: Some(Way::Udp), flows: true });
+        climb.wait(0.1);
+        assert_eq!(climb.shown(), "2");
+    }
+
+    #[test]
+    fn a_source_that_stopped_does_not_keep_a_better_way_waiting() {
+        let mut climb = Climb::begin(ALL);
+        climb.flows(1, Way::Tcp);
+        climb.wait(10.2);
+        climb.tell(2, Event::Connected);
+        climb.tell(2, Event::Seen { way: Some(Way::Udp), flows: false });
+        climb.now += 1_100.0;
+        climb.ladder.look(true, climb.now);
+        assert_eq!(climb.shown(), "2");
+    }
+
+    #[test]
+    fn where_the_relay_wants_turn_alone_webrtc_is_not_tried_besides_itself() {
+        let mut climb = Climb::begin(ALL);
+        climb.tell(1, Event::Answered { turn_only: true, offered: Rc::new([]) });
+        climb.flows(1, Way::TurnTls);
+        assert_eq!(climb.changes(60.0), []);
+    }
+
+    #[test]
+    fn a_page_that_was_blocked_begins_with_the_stream_and_tries_webrtc_soon() {
+        let mut climb = Climb::begin(BLOCKED);
+        assert_eq!(climb.shown(), "1s");
+        climb.flows(1, Way::Stream);
+        assert_eq!(climb.changes(3.0), [(2.0, "1s 2".to_owned())]);
+        let without = Climb::begin(Means { webrtc: false, ..ALL });
+        assert_eq!(without.shown(), "1s");
+        let neither = Climb::begin(Means { stream: false, ..BLOCKED });
+        assert_eq!(neither.shown(), "1");
+    }
+
+    #[test]
+    fn a_way_that_stalls_is_replaced_and_the_stream_waits_behind() {
+        let mut climb = Climb::begin(ALL);
+        climb.answered(1);
+        climb.flows(1, Way::TurnUdp);
+        climb.wait(2.0);
+        climb.tell(1, Event::Stalled);
+        climb.wait(0.1);
+        assert_eq!((climb.shown().as_str(), climb.ladder.legs()[1].unwrap().better_than), ("1 2", None));
+        climb.flows(2, Way::TurnUdp);
+        climb.wait(0.1);
+        assert_eq!(climb.shown(), "2");
+        climb.tell(2, Event::Stalled);
+        climb.wait(0.1);
+        climb.answered(3);
+        climb.wait(3.6);
+        assert_eq!(climb.shown(), "4s 3", "neither leads anywhere");
+    }
+
+    #[test]
+    fn a_way_that_comes_back_is_kept() {
+        let mut climb = Climb::begin(ALL);
+        climb.flows(1, Way::Udp);
+        climb.tell(1, Event::Stalled);
+        climb.wait(0.1);
+        climb.tell(1, Event::Seen { way: Some(Way::Udp), flows: true });
+        climb.flows(2, Way::Udp);
+        climb.wait(7.0);
+        assert_eq!(climb.shown(), "1");
+    }
+
+    #[test]
+    fn an_end_concerns_the_listening_only_where_no_other_way_is_left() {
+        let mut climb = Climb::begin(ALL);
+        assert!(!climb.breaks(1), "the stream is tried at once");
+        assert_eq!(climb.shown(), "2s");
+        assert!(climb.breaks(2), "nothing is left");
+
+        let mut climb = Climb::begin(BLOCKED);
+        assert!(!climb.tell(1, Event::Unable("This browser cannot.".into())));
+        assert_eq!(climb.shown(), "2");
+        assert!(climb.breaks(2));
+
+        let mut climb = Climb::on_the_stream();
+        assert!(climb.breaks(2), "a stream that stood begins anew");
+    }
+
+    #[test]
+    fn what_becomes_of_a_try_concerns_nobody() {
+        let mut climb = Climb::on_the_stream();
+        climb.wait(10.0);
+        let number = climb.ladder.legs()[1].unwrap().number;
+        let no = Refusal::Status { code: 503, retry_after_secs: None, detail: String::new() };
+        assert!(!climb.tell(number, Event::Refused(no.clone(), 0.5)));
+        assert_eq!(climb.shown(), "2s");
+        assert!(!climb.tell(number, Event::Connected) && !climb.tell(1, Event::Sound), "late news");
+        assert!(climb.tell(2, Event::Sound) && climb.tell(2, Event::Failed(Failure::Blocked)));
+
+        let mut refused = Climb::begin(ALL);
+        assert!(refused.tell(1, Event::Refused(no, 0.5)), "a relay that says no is no trouble of the way");
+        assert_eq!(refused.shown(), "1");
+    }
+
+    #[test]
+    fn a_stream_that_is_refused_leaves_webrtc_its_time() {
+        let mut climb = Climb::begin(ALL);
+        climb.answered(1);
+        climb.wait(4.0);
+        climb.tell(2, Event::Unable("This browser cannot.".into()));
+        assert_eq!(climb.changes(20.0), []);
+        assert_eq!(climb.shown(), "1");
+        assert!(climb.breaks(1));
+    }
+
+    #[test]
+    fn another_session_of_the_same_kind_takes_over_when_it_stands() {
+        for (means, way, shown) in [
+            (ALL, Way::Udp, ["1 2", "1", "1 3", "3"]),
+            (BLOCKED, Way::Stream, ["1s 2s", "1s", "1s 3s", "3s"]),
+        ] {
+            let mut climb = Climb::begin(means);
+            climb.flows(1, way);
+            climb.ladder.renew(climb.now);
+            assert_eq!(climb.shown(), shown[0]);
+            climb.breaks(2);
+            assert_eq!(climb.shown(), shown[1]);
+            climb.wait(2.1);
+            assert_eq!(climb.shown(), shown[2], "it is tried again");
+            climb.flows(3, way);
+            climb.wait(0.1);
+            assert_eq!(climb.shown(), shown[3]);
+        }
+    }
+}
