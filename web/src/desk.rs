@@ -283,7 +283,7 @@ impl Desk {
         let roster = self.roster();
         for source in &roster.sources {
             let player = self.player(&source.id);
-            player.meet((roster.link == Link::Up).then_some(source.state), roster.instance.as_ref());
+            player.meet((roster.link == Link::Up).then_some(source.state), roster.instance());
             if self.mix.borrow().resumes(&source.id) {
                 player.listen();
             }

@@ -43,6 +43,15 @@ extern "C" {
     #[wasm_bindgen(method, setter, js_name = jitterBufferTarget)]
     pub(crate) fn set_jitter_buffer_target(this: &BufferedReceiver, millis: f64);
 
+    /// `RTCPeerConnection`, where what it is told may be refused.
+    pub(crate) type ConfiguredConnection;
+
+    #[wasm_bindgen(method, catch, js_name = setConfiguration)]
+    pub(crate) fn set_configuration(
+        this: &ConfiguredConnection,
+        configuration: &JsValue,
+    ) -> Result<(), JsValue>;
+
     /// `navigator.audioSession` (W3C Audio Session; Safari).
     pub(crate) type AudioSession;
 

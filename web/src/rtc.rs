@@ -19,6 +19,7 @@ mod stats;
 mod talk_session;
 mod whep;
 
+pub use call::Endpoint;
 pub use context::ask_to_play;
 pub use gauge::{Gauge, Levels};
 pub use keys::Keys;

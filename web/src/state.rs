@@ -14,6 +14,7 @@ mod sources;
 mod talk;
 mod talking;
 mod watch;
+mod way;
 
 pub use backoff::backoff_millis;
 
@@ -27,3 +28,4 @@ pub use sources::merge;
 pub use talk::{Standing, TalkEvent, Trouble};
 pub use talking::Talking;
 pub use watch::{Finding, Reading, Watch};
+pub use way::Way;

@@ -206,7 +206,11 @@ async fn a_relay_without_streams_is_asked_for_its_list() {
 async fn the_relays_trouble_is_told() {
     stage::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
-    let trouble = soundport_api::Relay { instance: "one".into(), trouble: Some("Line 3 is odd.".into()) };
+    let trouble = soundport_api::Relay {
+        instance: "one".into(),
+        trouble: Some("Line 3 is odd.".into()),
+        ..soundport_api::Relay::default()
+    };
     stage.relay_tells("relay", &trouble);
     until("the notice", || stage.find("[data-notice=trouble]").is_some()).await;
     assert_eq!(stage.text("[data-notice=trouble]"), "Line 3 is odd.");

@@ -2,6 +2,7 @@
 
 mod accept;
 pub(crate) mod events;
+mod ice;
 mod metrics;
 mod origin;
 pub(crate) mod problem;
@@ -34,8 +35,10 @@ use self::problem::Refusal;
 use self::stream::Tickets;
 use crate::discovery::SapCounters;
 use crate::fanout::FanoutHandle;
+use crate::ice::Ice;
 use crate::ingest::IngestHandle;
-use crate::options::{Announce, HostPort};
+use crate::network::Network;
+use crate::options::HostPort;
 use crate::page;
 use crate::talkback::TalkbackHandle;
 use crate::udp::bind_failed;
@@ -58,11 +61,10 @@ pub(crate) struct State {
     pub(crate) events: Events,
     /// None where announcements are not heard.
     pub(crate) sap: Option<SapCounters>,
-    /// The media socket's address.
-    pub(crate) media: SocketAddr,
     /// To streams, given and not used yet.
     pub(crate) tickets: Tickets,
-    pub(crate) announce: watch::Receiver<Arc<[Announce]>>,
+    pub(crate) network: Network,
+    pub(crate) ice: Ice,
 }
 
 /// All routes.
@@ -71,6 +73,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
     Router::new()
         .route("/api/sources", get(sources::list))
         .route("/api/events", get(events::stream_events))
+        .route("/api/ice", get(ice::configuration))
         .merge(whep::routes())
         .merge(whip::routes())
         .merge(stream::routes())

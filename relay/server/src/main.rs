@@ -16,6 +16,7 @@ mod echo;
 mod fanout;
 mod files;
 mod http;
+mod ice;
 mod inbox;
 mod ingest;
 mod memory;

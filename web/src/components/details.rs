@@ -19,11 +19,16 @@ pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html
         ("Made-up sound", report.concealed.map(words::percent)),
         ("Buffer", report.buffer_millis.map(words::millis)),
         ("Round trip", report.round_trip_millis.map(words::millis)),
-        ("Way", report.transport),
     ];
+    let way = report.way.map(|way| words::way(way, report.port));
     html! {
         <details class="details">
-            <summary>{ "Details" }</summary>
+            <summary>
+                { "Details" }
+                if let Some(label) = view.way().and_then(words::way_label) {
+                    <span class="way">{ label }</span>
+                }
+            </summary>
             { delay(source, view.settings, report.delay_millis, act) }
             <dl>
                 for (name, figure) in figures {
@@ -32,6 +37,10 @@ pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html
                         <dd>{ figure.unwrap_or_else(|| "–".to_owned()) }</dd>
                     </div>
                 }
+                <div>
+                    <dt>{ "Way" }</dt>
+                    <dd data-detail="way">{ way.unwrap_or_else(|| "–".to_owned()) }</dd>
+                </div>
             </dl>
         </details>
     }

@@ -19,8 +19,9 @@ pub(super) fn notices(desk: &Desk, nothing_shown: bool) -> Html {
         notices.push(resume(desk));
     }
     let roster = desk.roster();
-    if let Some(trouble) = &roster.trouble {
-        notices.push(quiet("trouble", trouble));
+    if let Some(relay) = &roster.relay {
+        let troubles = [("trouble", &relay.trouble), ("ice-trouble", &relay.ice_trouble)];
+        notices.extend(troubles.into_iter().filter_map(|(name, said)| Some(quiet(name, said.as_ref()?))));
     }
     let (base, empty) = (desk.base(), roster.sources.is_empty());
     match (roster.link, desk.route()) {

@@ -3,6 +3,7 @@
 use gloo_timers::callback::Timeout;
 
 use super::Desk;
+use crate::rtc::Endpoint;
 use crate::words;
 
 /// Levels are asked for so many sources at most: addresses have an end.
@@ -31,6 +32,13 @@ impl Desk {
                 keys.show(&words::playing(&heard));
             }
         }
+    }
+
+    /// Where a session is asked for, by its path in the relay's interface.
+    pub(super) fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        let has_servers = self.roster.borrow().relay.as_ref().is_some_and(|relay| relay.ice);
+        let ice = if has_servers { self.base.join("api/ice") } else { None };
+        Some(Endpoint { url: self.base.join(path)?, ice })
     }
 
     /// Asks for the levels of what is shown and not listened to, which its own meter knows.

@@ -9,7 +9,7 @@ use super::Desk;
 use super::held::Held;
 use super::talker::TalkView;
 use crate::rtc::{self, Gauge, Output, Report, Session, Ties, Wishes};
-use crate::state::{Attempt, Event, Failure, Listening, Phase};
+use crate::state::{Attempt, Event, Failure, Listening, Phase, Way};
 use crate::store::{self, Settings};
 
 /// What the next *Listen* needs is made ready this soon after the last sound stopped.
@@ -72,6 +72,13 @@ pub struct View {
     pub report: Option<Report>,
     /// How its talking stands.
     pub talk: TalkView,
+}
+
+impl View {
+    /// The way that its sound takes, while there is one.
+    pub fn way(&self) -> Option<Way> {
+        self.report.as_ref()?.way
+    }
 }
 
 /// Something that measures, equal only to itself.
@@ -264,7 +271,7 @@ impl Player {
             }),
             wishes: Rc::clone(&self.wishes),
         };
-        let endpoint = self.desk.upgrade()?.base().join(&format!("whep/{}", self.id));
+        let endpoint = self.desk.upgrade()?.endpoint(&format!("whep/{}", self.id));
         let opened = match endpoint {
             Some(endpoint) => Session::open(endpoint, output, ties),
             None => Err(Failure::NoRelay),

@@ -224,7 +224,7 @@ impl Talker {
         let known = with.as_ref().filter(|_| *self.unknown.borrow() != with);
         let query = known.map(|with| format!("?with={with}")).unwrap_or_default();
         self.with.replace(with);
-        let opened = match desk.base().join(&format!("whip/{}{query}", self.id)) {
+        let opened = match desk.endpoint(&format!("whip/{}{query}", self.id)) {
             Some(endpoint) => TalkSession::open(endpoint, &microphone, ties),
             None => Err(Failure::NoRelay),
         };

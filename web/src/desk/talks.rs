@@ -43,7 +43,7 @@ impl Desk {
         if !source.talk {
             talker.tell(TalkEvent::End);
         }
-        talker.meet((roster.link == Link::Up).then_some(source), roster.instance.as_ref(), player.session());
+        talker.meet((roster.link == Link::Up).then_some(source), roster.instance(), player.session());
         talker.measure(player.output());
         talker.is_on()
     }

@@ -32,10 +32,15 @@ impl From<JsValue> for NoAnswer {
 
 /// Asks for `url`, and waits for the whole answer.
 pub(crate) async fn get(url: &str, timeout_millis: u32) -> Result<Answer, NoAnswer> {
+    ask(url, timeout_millis)?.answer().await
+}
+
+/// Asks for `url`; the request is on its way when this returns.
+pub(crate) fn ask(url: &str, timeout_millis: u32) -> Result<Pending, NoAnswer> {
     let options = RequestInit::new();
     options.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_millis)));
     options.set_cache(web_sys::RequestCache::NoStore);
-    start(url, &options)?.answer().await
+    start(url, &options)
 }
 
 /// Asks for `url`, and leaves the body to be read while it comes.

@@ -7,7 +7,20 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::peer::Peer;
 use super::whep;
+use crate::relay::http::{self, Pending};
 use crate::state::{Event, Pause, Refusal};
+
+/// The relay mints credentials in no time: a session is not to wait much longer for them than for its answer.
+const ICE_TIMEOUT_MILLIS: u32 = 2_000;
+
+/// Where a session is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A WHEP or WHIP URL.
+    pub url: String,
+    /// Where the relay names the STUN and TURN servers that the browser may use; none where it has none.
+    pub ice: Option<String>,
+}
 
 pub(super) struct Call {
     pub(super) peer: Peer,
@@ -23,7 +36,7 @@ impl Call {
     /// Asks the relay for a session, by an offer that may be written already; says by which number the relay knows a talker.
     pub(super) async fn negotiate(
         &self,
-        endpoint: &str,
+        endpoint: &Endpoint,
         offer: Option<String>,
     ) -> Result<Option<u32>, Refusal> {
         let unusable = |_| Refusal::Unusable("this browser cannot use its answer.".into());
@@ -32,7 +45,10 @@ impl Call {
             None => self.peer.offer().await.map_err(unusable)?,
         };
         // The relay answers while the browser makes the offer its own.
-        let pending = whep::send_offer(endpoint, &offer)?;
+        let pending = whep::send_offer(&endpoint.url, &offer)?;
+        if let Some(servers) = endpoint.ice.as_ref().and_then(|ice| http::ask(ice, ICE_TIMEOUT_MILLIS).ok()) {
+            self.configure(servers).await;
+        }
         let own = self.peer.take_offer(&offer).await;
         let granted = whep::granted(pending).await?;
         if self.closed.get() {
@@ -43,6 +59,15 @@ impl Call {
         own.map_err(unusable)?;
         self.peer.take_answer(&granted.answer).await.map_err(unusable)?;
         Ok(granted.talker)
+    }
+
+    /// Servers that cannot be had leave the ways that need none.
+    async fn configure(&self, servers: Pending) {
+        if let Ok(answer) = servers.answer().await
+            && answer.status == 200
+        {
+            self.peer.configure(&answer.body);
+        }
     }
 
     /// Something is odd: a relay that restarted does not know the session, one that is gone does not answer.

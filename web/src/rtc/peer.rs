@@ -9,7 +9,7 @@ use web_sys::{
 
 use super::offer;
 use super::stats::Snapshot;
-use crate::js::{BufferedReceiver, StatsMap};
+use crate::js::{BufferedReceiver, ConfiguredConnection, StatsMap};
 
 /// A connection, closed when dropped.
 pub(super) struct Peer {
@@ -77,6 +77,15 @@ impl Peer {
         let offer: RtcSessionDescriptionInit =
             JsFuture::from(self.connection.create_offer()).await?.unchecked_into();
         Ok(offer::with_parameters(&offer.get_sdp().unwrap_or_default(), self.parameters))
+    }
+
+    /// Takes an `RTCConfiguration` as the relay wrote it, before the offer is made this connection's own.
+    pub(super) fn configure(&self, text: &str) {
+        if let Ok(configuration) = js_sys::JSON::parse(text) {
+            let connection: &ConfiguredConnection = self.connection.unchecked_ref();
+            // One that this browser does not take leaves the ways that need no server.
+            let _ = connection.set_configuration(&configuration);
+        }
     }
 
     /// Makes the offer this connection's own.

@@ -6,7 +6,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::RtcPeerConnectionState;
 use yew::Callback;
 
-use super::call::Call;
+use super::call::{Call, Endpoint};
 use super::output::Output;
 use super::spare::{self, Offered};
 use super::stats::{Report, Window};
@@ -61,11 +61,11 @@ struct Inner {
 }
 
 impl Session {
-    /// Asks the relay for a session at `endpoint`, a WHEP URL, and lets it be heard through `output`.
+    /// Asks the relay for a session at `endpoint`, and lets it be heard through `output`.
     ///
     /// # Errors
     /// When this browser cannot receive.
-    pub fn open(endpoint: String, output: Rc<Output>, ties: Ties) -> Result<Self, Failure> {
+    pub fn open(endpoint: Endpoint, output: Rc<Output>, ties: Ties) -> Result<Self, Failure> {
         let Offered { peer, offer } = spare::take().map_err(|_| Failure::NoWebRtc)?;
         output.attach(&peer.track()).map_err(|_| Failure::NoWebRtc)?;
         let inner = Rc::new(Inner {
@@ -98,7 +98,7 @@ impl Drop for Session {
 }
 
 impl Inner {
-    async fn connect(self: Rc<Self>, endpoint: String, offer: Option<String>) {
+    async fn connect(self: Rc<Self>, endpoint: Endpoint, offer: Option<String>) {
         if let Err(refusal) = self.call.negotiate(&endpoint, offer).await {
             self.tell(Event::Refused(refusal, js_sys::Math::random()));
         }

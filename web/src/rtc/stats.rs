@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 
+use wasm_bindgen::JsValue;
+
 use crate::js::StatsMap;
 use crate::relay::json::Fields;
+use crate::state::Way;
 use crate::words;
 
 /// How many readings a figure is taken over: with one a second, the last three seconds.
@@ -28,8 +31,10 @@ pub struct Report {
     pub buffer_millis: Option<f64>,
     /// There and back to the relay, in milliseconds.
     pub round_trip_millis: Option<f64>,
-    /// The way that packets take, such as `UDP, host to host`.
-    pub transport: Option<String>,
+    /// The way that packets take.
+    pub way: Option<Way>,
+    /// The relay's port on that way, where it is the relay that is reached there.
+    pub port: Option<u32>,
 }
 
 /// The browser's counters at one moment.
@@ -46,7 +51,8 @@ pub(super) struct Snapshot {
     concealed: f64,
     round_trip_secs: Option<f64>,
     codec: Option<String>,
-    transport: Option<String>,
+    way: Option<Way>,
+    port: Option<u32>,
 }
 
 /// The last few snapshots of one session.
@@ -85,13 +91,14 @@ impl Report {
             delay_millis: buffer_secs.map(|buffer| millis(buffer + way_secs + output_secs.unwrap_or(0.0))),
             buffer_millis: buffer_secs.map(millis),
             round_trip_millis: last.round_trip_secs.map(millis),
-            transport: last.transport.clone(),
+            way: last.way,
+            port: last.port,
         }
     }
 }
 
 impl Snapshot {
-    /// Reads the counters of the one audio stream; none before it is there. Which fields there are depends on the browser.
+    /// Reads the counters of the one audio stream; none before it or its way is there. Which fields there are depends on the browser.
     pub(super) fn read(map: &StatsMap) -> Option<Self> {
         let (mut inbound, mut transport, mut chosen) = (None, None, None);
         map.for_each(&mut |entry| {
@@ -107,11 +114,13 @@ impl Snapshot {
                 _ => {}
             }
         });
-        let inbound = inbound?;
-        let count = |name| inbound.number(name).unwrap_or(0.0);
         let pair = transport.and_then(|entry| named(map, &entry, "selectedCandidatePairId")).or(chosen);
+        // Before the first packet nothing is counted, and there may be a way already.
+        let timestamp_millis = inbound.as_ref().or(pair.as_ref())?.number("timestamp")?;
+        let inbound = inbound.unwrap_or_else(|| Fields::of(JsValue::UNDEFINED));
+        let count = |name| inbound.number(name).unwrap_or(0.0);
         Some(Self {
-            timestamp_millis: inbound.number("timestamp")?,
+            timestamp_millis,
             packets: count("packetsReceived"),
             lost: count("packetsLost"),
             bytes: count("bytesReceived"),
@@ -122,7 +131,8 @@ impl Snapshot {
             concealed: count("concealedSamples") - count("silentConcealedSamples"),
             round_trip_secs: pair.as_ref().and_then(|pair| pair.number("currentRoundTripTime")),
             codec: named(map, &inbound, "codecId").as_ref().and_then(codec_in_words),
-            transport: pair.as_ref().map(|pair| way_in_words(map, pair)),
+            way: pair.as_ref().and_then(|pair| way(map, pair)),
+            port: pair.as_ref().and_then(|pair| named(map, pair, "remoteCandidateId")?.whole("port")),
         })
     }
 }
@@ -146,17 +156,10 @@ fn codec_in_words(codec: &Fields) -> Option<String> {
     Some(format!("{name} {rate} {channels}"))
 }
 
-fn way_in_words(map: &StatsMap, pair: &Fields) -> String {
-    let local = named(map, pair, "localCandidateId");
-    let remote = named(map, pair, "remoteCandidateId");
-    let kind = |candidate: &Option<Fields>| {
-        let kind = candidate.as_ref().and_then(|candidate| candidate.text("candidateType"));
-        kind.unwrap_or_else(|| "unknown".into())
-    };
-    let protocol =
-        local.as_ref().and_then(|local| local.text("relayProtocol").or_else(|| local.text("protocol")));
-    let protocol = protocol.unwrap_or_else(|| "?".into()).to_ascii_uppercase();
-    format!("{protocol}, {} to {}", kind(&local), kind(&remote))
+fn way(map: &StatsMap, pair: &Fields) -> Option<Way> {
+    let local = named(map, pair, "localCandidateId")?;
+    let to_turn = local.text("relayProtocol");
+    Some(Way::of(&local.text("candidateType")?, &local.text("protocol")?, to_turn.as_deref()))
 }
 
 fn ratio(part: f64, whole: f64) -> Option<f64> {

@@ -6,7 +6,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{MediaStreamTrack, RtcPeerConnectionState};
 use yew::Callback;
 
-use super::call::Call;
+use super::call::{Call, Endpoint};
 use super::microphone::Microphone;
 use super::peer::Peer;
 use crate::state::{Event, Failure, Pause, TalkEvent};
@@ -45,11 +45,11 @@ struct Inner {
 }
 
 impl TalkSession {
-    /// Asks the relay for a session at `endpoint`, a WHIP URL, and sends silence until it is told to be live.
+    /// Asks the relay for a session at `endpoint`, and sends silence until it is told to be live.
     ///
     /// # Errors
     /// When this browser cannot send.
-    pub fn open(endpoint: String, microphone: &Microphone, ties: TalkTies) -> Result<Self, Failure> {
+    pub fn open(endpoint: Endpoint, microphone: &Microphone, ties: TalkTies) -> Result<Self, Failure> {
         let track = silent_copy(microphone);
         let peer = Peer::sending(&track, microphone.choice().raw).map_err(|_| Failure::NoWebRtc)?;
         let inner = Rc::new(Inner {
@@ -86,7 +86,7 @@ impl Drop for TalkSession {
 }
 
 impl Inner {
-    async fn connect(self: Rc<Self>, endpoint: String) {
+    async fn connect(self: Rc<Self>, endpoint: Endpoint) {
         match self.call.negotiate(&endpoint, None).await {
             Ok(number) => self.emit(TalkEvent::Known(number)),
             Err(refusal) => self.tell(Event::Refused(refusal, js_sys::Math::random())),

@@ -1,7 +1,6 @@
 //! A session asked for over HTTP, to listen (WHEP, draft-ietf-wish-whep) or to talk (WHIP, RFC 9725).
 
 use soundport_api::TALKER_HEADER;
-use web_sys::Url;
 
 use crate::relay::http::{self, Answer, NoAnswer, Pending};
 use crate::relay::json::Fields;
@@ -37,7 +36,7 @@ pub(super) async fn granted(pending: Pending) -> Result<Granted, Refusal> {
     }
     let unusable = || Refusal::Unusable("its answer names no session.".into());
     let location = answer.header("Location").ok_or_else(unusable)?;
-    let session_url = Url::new_with_base(&location, &answer.url).map_err(|_| unusable())?.href();
+    let session_url = session_url(&location, &answer.url).ok_or_else(unusable)?;
     let talker = answer.header(TALKER_HEADER).and_then(|id| id.trim().parse().ok());
     Ok(Granted { answer: answer.body, session_url, talker })
 }
@@ -57,6 +56,21 @@ pub(super) fn end(session_url: &str) -> impl Future<Output = ()> + use<> {
     http::delete(session_url)
 }
 
+/// The address that an answer from `endpoint` names by its `Location`.
+///
+/// Of a path only the last part counts: a proxy in between may have taken away what the path began with.
+fn session_url(location: &str, endpoint: &str) -> Option<String> {
+    if location.contains("://") {
+        return Some(location.to_owned());
+    }
+    let name = without_query(location).rsplit('/').next().filter(|name| !name.is_empty())?;
+    Some(format!("{}/{name}", without_query(endpoint)))
+}
+
+fn without_query(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
+}
+
 fn refusal(answer: &Answer) -> Refusal {
     let retry_after_secs = answer.header("Retry-After").and_then(|secs| secs.trim().parse().ok());
     let problem = Fields::from_text(&answer.body).and_then(|problem| problem.text("detail"));
@@ -65,5 +79,21 @@ fn refusal(answer: &Answer) -> Refusal {
         // The relay explains itself: this is a proxy, and the relay is down.
         (None, 500..) => Refusal::Unreachable,
         (None, code) => Refusal::Status { code, retry_after_secs, detail: format!("it answered {code}.") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_lies_below_its_endpoint_whatever_a_proxy_took_away() {
+        let found = |location| session_url(location, "https://host/sound/whip/kiosk?with=a1");
+        let wanted = Some("https://host/sound/whip/kiosk/b2".to_owned());
+        for location in ["/whip/kiosk/b2", "/sound/whip/kiosk/b2", "b2", "/whip/kiosk/b2?v=1"] {
+            assert_eq!(found(location), wanted, "{location}");
+        }
+        assert_eq!(found("https://other:8443/s/b2?x"), Some("https://other:8443/s/b2?x".to_owned()));
+        assert_eq!((found(""), found("/whip/kiosk/")), (None, None));
     }
 }

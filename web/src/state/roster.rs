@@ -12,10 +12,8 @@ pub struct Roster {
     pub sources: Vec<Source>,
     /// Whether the relay answers.
     pub link: Link,
-    /// The relay's run, where it told: another one knows none of its sessions.
-    pub instance: Option<String>,
-    /// What is wrong with the relay, in its own words.
-    pub trouble: Option<String>,
+    /// What the relay says of itself, where it told.
+    pub relay: Option<Relay>,
     /// The sources that are listened to here: they stay, whatever the relay says.
     held: Vec<String>,
 }
@@ -62,10 +60,15 @@ impl Reducible for Roster {
 }
 
 impl Roster {
+    /// The relay's run: another one knows none of its sessions.
+    pub fn instance(&self) -> Option<&String> {
+        self.relay.as_ref().map(|relay| &relay.instance)
+    }
+
     fn take(&mut self, news: News) {
         match news {
             News::Link(link) => self.link = link,
-            News::Relay(relay) => (self.instance, self.trouble) = (Some(relay.instance), relay.trouble),
+            News::Relay(relay) => self.relay = Some(relay),
             News::Sources(fresh) => {
                 let held = |id: &str| self.held.iter().any(|held| held == id);
                 self.sources = merge(&self.sources, fresh, held);
@@ -129,8 +132,8 @@ mod tests {
             Relay { instance: "one".into(), trouble: Some("Line 3 is odd.".into()), ..Relay::default() };
         let roster = run([listed(), News::Relay(relay), News::Link(Link::Down)]);
         assert_eq!(ids(&roster.sources), ["a", "b"]);
-        assert_eq!((roster.link, roster.instance.as_deref()), (Link::Down, Some("one")));
-        assert_eq!(roster.trouble.as_deref(), Some("Line 3 is odd."));
+        assert_eq!((roster.link, roster.instance()), (Link::Down, Some(&"one".to_owned())));
+        assert_eq!(roster.relay.as_ref().unwrap().trouble.as_deref(), Some("Line 3 is odd."));
     }
 
     #[test]

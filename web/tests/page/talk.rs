@@ -285,7 +285,7 @@ async fn a_relay_that_refuses_is_quoted_and_a_full_one_is_asked_again() {
 async fn a_relay_that_restarted_is_talked_to_again() {
     let stage = live_page().await;
     stage.relay_refuses(404);
-    let relay = soundport_api::Relay { instance: "two".into(), trouble: None };
+    let relay = soundport_api::Relay { instance: "two".into(), ..soundport_api::Relay::default() };
     stage.relay_tells("relay", &relay);
     until_talk(&stage, "connecting").await;
     stage.relay_refuses(0);

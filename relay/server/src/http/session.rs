@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State as Extract};
-use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
+use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LINK};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use http_body_util::BodyExt;
 use soundport_core::SessionId;
 use soundport_core::fanout::{ConnectError, Credentials, MAX_PATIENCE, OfferError, Session};
@@ -175,6 +175,11 @@ fn fragment_credentials(fragment: &str) -> Result<Option<Credentials>, Refusal> 
 /// Names the ICE session.
 pub(super) fn etag(session: &Session) -> String {
     format!("\"{}\"", session.ice.as_ref().map_or("", |ice| &ice.tag))
+}
+
+/// The STUN and TURN servers that a new session may use, with credentials minted for it.
+pub(super) fn linked(state: &State) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> {
+    AppendHeaders(state.ice.links().into_iter().map(|link| (LINK, link)).collect())
 }
 
 fn refuse_offer(error: &OfferError) -> Refusal {

@@ -11,12 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use soundport_api::SourceState;
 use soundport_core::SourceId;
-use soundport_core::fanout::{Candidates, Connect, Purpose};
+use soundport_core::fanout::{Connect, Purpose};
 
 use super::State;
 use super::problem::Refusal;
-use super::session::{self, Kind, SDP, etag, find, patience, require_content_type, text};
-use crate::network::candidates;
+use super::session::{self, Kind, SDP, etag, find, linked, patience, require_content_type, text};
 
 /// The WHEP endpoint of each source, and its sessions.
 pub(super) fn routes() -> Router<State> {
@@ -41,13 +40,12 @@ async fn listen(
     let source = audible(&state, source)?;
     let patience = patience(query.as_deref())?;
     let offer = text(body).await?;
-    let announce = state.announce.borrow().clone();
-    let candidates = Candidates { udp: candidates(state.media, &announce, from.ip()).await, tcp: vec![] };
+    let candidates = state.network.reachable(from.ip()).await;
     let connect = Connect { source, purpose: Purpose::Listen, offer, candidates, patience };
     let (session, answer) = state.fanout.connect(connect).await??;
     let location = format!("/whep/{}/{}", session.source, session.id);
     let headers = [(CONTENT_TYPE, SDP.to_owned()), (LOCATION, location), (ETAG, etag(&session))];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    Ok((StatusCode::CREATED, headers, linked(&state), answer).into_response())
 }
 
 async fn endpoint(Extract(state): Extract<State>, Path(source): Path<String>) -> Result<StatusCode, Refusal> {

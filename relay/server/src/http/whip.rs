@@ -10,13 +10,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use soundport_api::TALKER_HEADER;
-use soundport_core::fanout::{Candidates, Connect, Purpose};
+use soundport_core::fanout::{Connect, Purpose};
 use soundport_core::{SessionId, SourceId};
 
 use super::State;
 use super::problem::Refusal;
-use super::session::{self, Kind, SDP, etag, patience, require_content_type, text};
-use crate::network::candidates;
+use super::session::{self, Kind, SDP, etag, linked, patience, require_content_type, text};
 
 /// What a session answers to.
 pub(super) const SESSION_METHODS: &str = "DELETE,OPTIONS,PATCH";
@@ -44,8 +43,7 @@ async fn talk(
     let patience = patience(query.as_deref())?;
     let offer = text(body).await?;
     let listener = own_listener(query.as_deref().unwrap_or_default())?;
-    let announce = state.announce.borrow().clone();
-    let candidates = Candidates { udp: candidates(state.media, &announce, from.ip()).await, tcp: vec![] };
+    let candidates = state.network.reachable(from.ip()).await;
     let connect = Connect { source, purpose: Purpose::Talk(listener), offer, candidates, patience };
     let (session, answer) = state.fanout.connect(connect).await??;
     let location = format!("/whip/{}/{}", session.source, session.id);
@@ -56,7 +54,7 @@ async fn talk(
         (ETAG, etag(&session)),
         (HeaderName::from_static(TALKER_HEADER), talker),
     ];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    Ok((StatusCode::CREATED, headers, linked(&state), answer).into_response())
 }
 
 /// These methods are kept for later (RFC 9725, section 4.2); but a session that is no more is not found, rather than that.
