@@ -66,10 +66,7 @@ impl Http {
     /// # Errors
     /// When no answer comes.
     pub fn send(&self, request: &Request) -> Result<Answer> {
-        match &self.host {
-            Some(host) => host.inside(|| self.send_here(request)),
-            None => self.send_here(request),
-        }
+        self.there(|| self.send_here(request))
     }
 
     /// `GET path`.
@@ -86,10 +83,17 @@ impl Http {
     /// When it cannot be reached.
     pub fn connect(&self) -> Result<TcpStream> {
         let address = self.base.trim_start_matches("http://");
-        let connect = || TcpStream::connect(address).with_context(|| format!("Failed to reach {address}"));
+        self.there(|| TcpStream::connect(address).with_context(|| format!("Failed to reach {address}")))
+    }
+
+    /// Does something on the host that this client asks from.
+    ///
+    /// # Errors
+    /// As `work`.
+    pub(crate) fn there<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         match &self.host {
-            Some(host) => host.inside(connect),
-            None => connect(),
+            Some(host) => host.inside(work),
+            None => work(),
         }
     }
 

@@ -14,6 +14,7 @@ mod flaws;
 mod host;
 mod http;
 mod likeness;
+mod line;
 mod network;
 mod nginx;
 mod process;

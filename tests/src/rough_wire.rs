@@ -1,6 +1,6 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -23,7 +23,7 @@ pub struct RoughWire {
 
 #[derive(Debug)]
 struct Weather {
-    jitter_ms: AtomicU64,
+    jitter_us: AtomicUsize,
     still_until: Mutex<Instant>,
 }
 
@@ -36,7 +36,7 @@ impl RoughWire {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let weather =
-            Arc::new(Weather { jitter_ms: AtomicU64::new(0), still_until: Mutex::new(Instant::now()) });
+            Arc::new(Weather { jitter_us: AtomicUsize::new(0), still_until: Mutex::new(Instant::now()) });
         let shared = Arc::clone(&weather);
         thread::Builder::new().name("wire".into()).spawn(move || {
             for near in listener.incoming().flatten() {
@@ -55,7 +55,7 @@ impl RoughWire {
 
     /// Delays everything from now on, each piece by another time, at most so much.
     pub fn jitter(&self, most: Duration) {
-        self.weather.jitter_ms.store(most.as_millis() as u64, Ordering::Relaxed);
+        self.weather.jitter_us.store(most.as_micros() as usize, Ordering::Relaxed);
     }
 
     /// Lets nothing pass for so long.
@@ -85,8 +85,8 @@ fn enter(mut from: TcpStream, wire: &SyncSender<(Instant, Vec<u8>)>, weather: &W
     let mut random = Random::new(u64::from(from.peer_addr().map_or(0, |peer| peer.port())));
     let mut buffer = [0; PIECE_BYTES];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let most = weather.jitter_ms.load(Ordering::Relaxed);
-        let due = Instant::now() + Duration::from_millis(random.below(most + 1));
+        let most = weather.jitter_us.load(Ordering::Relaxed);
+        let due = Instant::now() + Duration::from_micros(random.below(most + 1) as u64);
         if wire.send((due, buffer[..length].to_vec())).is_err() {
             return;
         }
