@@ -68,6 +68,17 @@ impl Browser {
         self.wait_within(&format!("[data-source='{source}'][data-talk-way='{way}']"), limit)
     }
 
+    /// Opens a page, clicks *Listen* on the card of `source`, and returns how long after the click it was heard.
+    ///
+    /// # Errors
+    /// When it is not heard within a while.
+    pub fn listen(&self, page: &str, source: &str) -> Result<Duration> {
+        self.open(page)?;
+        self.wait_state(source, "ready")?;
+        self.act(source, "listen")?;
+        self.first_sound()
+    }
+
     /// Waits until the page says what is missing for WebRTC, and returns its words.
     ///
     /// # Errors
