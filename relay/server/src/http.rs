@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod events;
+pub(crate) mod forwarded;
 mod ice;
 mod metrics;
 mod origin;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 
 use self::accept::Doorman;
 use self::events::Events;
+use self::forwarded::Proxies;
 use self::origin::Origins;
 use self::problem::Refusal;
 use self::stream::Tickets;
@@ -68,6 +70,7 @@ pub(crate) struct State {
     pub(crate) ice: Ice,
     /// Who stands at the HTTPS port.
     pub(crate) doorman: Doorman,
+    pub(crate) proxies: Proxies,
     /// To streams, given and not used yet.
     pub(crate) tickets: Tickets,
 }
@@ -79,6 +82,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .route("/api/sources", get(sources::list))
         .route("/api/events", get(events::stream_events))
         .route("/api/ice", get(ice::configuration))
+        .route("/api/ice/check", get(ice::check))
         .merge(whep::routes())
         .merge(whip::routes())
         .merge(stream::routes())
