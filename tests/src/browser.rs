@@ -19,6 +19,8 @@ use crate::{AudioServer, Container, Recording, wait_for, wait_until};
 
 const TAP: &str = include_str!("browser/tap.js");
 const STATE_LIMIT: Duration = Duration::from_secs(15);
+/// From this sample value on it is sound.
+const AUDIBLE: f32 = 0.02;
 /// A block of the audio graph, in frames (Web Audio, section 2.4).
 const BLOCK_FRAMES: usize = 128;
 
@@ -62,6 +64,10 @@ pub enum Microphone {
 /// A tab of a [`Browser`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tab(WindowHandle);
+
+/// A moment in what a page plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
 
 /// What the page's newest session received, from `getStats`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -311,20 +317,38 @@ impl Browser {
     /// # Errors
     /// As [`Self::record`].
     pub fn record_timed(&self, length: Duration) -> Result<(Recording, Vec<SystemTime>)> {
-        let tapped: Tapped = self.run_async(
-            "return await window.soundportTap.record(arguments[0])",
-            vec![json!(length.as_secs_f64())],
-        )?;
-        ensure!(tapped.error.is_none(), "the recorder failed: {:?}", tapped.error);
-        ensure!(!tapped.times.is_empty(), "the page sent nothing to the loudspeaker");
-        let bytes = STANDARD.decode(&tapped.samples)?;
-        let sample = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let frames: Vec<[f32; 2]> =
-            bytes.chunks_exact(8).map(|frame| [sample(frame), sample(&frame[4..])]).collect();
-        ensure!(frames.len() == tapped.times.len() * BLOCK_FRAMES, "the recorder lost its count");
-        let times =
-            tapped.times.iter().map(|ms| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ms / 1000.0));
-        Ok((Recording { rate: tapped.rate, frames }, times.collect()))
+        let seconds = vec![json!(length.as_secs_f64())];
+        self.run_async::<Tapped>("return await window.soundportTap.record(arguments[0])", seconds)?.read()
+    }
+
+    /// This moment, to ask later for what was played [`since`](Self::since): at most a minute.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn mark(&self) -> Result<Mark> {
+        Ok(Mark(self.run("return window.soundportTap.mark()", vec![])?))
+    }
+
+    /// What the page has played since a moment.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn since(&self, mark: Mark) -> Result<Recording> {
+        let mark = vec![json!(mark.0)];
+        let tapped: Tapped = self.run_async("return await window.soundportTap.since(arguments[0])", mark)?;
+        Ok(tapped.read()?.0)
+    }
+
+    /// How long after the latest click the first sound came.
+    ///
+    /// # Errors
+    /// When none comes within a while.
+    pub fn first_sound(&self) -> Result<Duration> {
+        let level = vec![json!(AUDIBLE)];
+        let ms = wait_for("the first sound", STATE_LIMIT, || {
+            self.run::<Option<f64>>("return window.soundportTap.firstSound(arguments[0])", level.clone())
+        })?;
+        Ok(Duration::from_secs_f64(ms / 1000.0))
     }
 
     /// Waits until the page plays something that can be heard.
@@ -451,6 +475,20 @@ impl Browser {
 
     fn session(&self) -> Result<&WebDriver> {
         self.session.as_ref().context("the browser has gone")
+    }
+}
+
+impl Tapped {
+    fn read(self) -> Result<(Recording, Vec<SystemTime>)> {
+        ensure!(self.error.is_none(), "the recorder failed: {:?}", self.error);
+        ensure!(!self.times.is_empty(), "the page sent nothing to the loudspeaker");
+        let bytes = STANDARD.decode(&self.samples)?;
+        let sample = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let frames: Vec<[f32; 2]> =
+            bytes.chunks_exact(8).map(|frame| [sample(frame), sample(&frame[4..])]).collect();
+        ensure!(frames.len() == self.times.len() * BLOCK_FRAMES, "the recorder lost its count");
+        let times = self.times.iter().map(|ms| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ms / 1000.0));
+        Ok((Recording { rate: self.rate, frames }, times.collect()))
     }
 }
 

@@ -235,7 +235,7 @@ impl Log {
 /// Opens a connection and asks for `path` on it.
 fn request(http: &Http, path: &str) -> Result<TcpStream> {
     let host = http.base().trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).with_context(|| format!("Failed to reach {host}"))?;
+    let mut stream = http.connect()?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: text/event-stream\r\n\r\n")?;
     Ok(stream)
 }

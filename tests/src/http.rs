@@ -1,8 +1,11 @@
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use soundport_api::Problem;
 use ureq::Agent;
+
+use crate::Host;
 
 /// No answer of the relay takes longer: it does no work that waits for others.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -13,6 +16,8 @@ const LARGEST_BODY_BYTES: u64 = 16 << 20;
 pub struct Http {
     agent: Agent,
     base: String,
+    /// Who asks; else this host.
+    host: Option<Host>,
 }
 
 /// A request in the making.
@@ -42,7 +47,13 @@ impl Http {
             .max_redirects(0)
             .timeout_global(Some(LIMIT))
             .build();
-        Self { agent: Agent::new_with_config(config), base: base.trim_end_matches('/').to_owned() }
+        let base = base.trim_end_matches('/').to_owned();
+        Self { agent: Agent::new_with_config(config), base, host: None }
+    }
+
+    /// The same, asking from another host.
+    pub fn from(self, host: &Host) -> Self {
+        Self { host: Some(host.clone()), ..self }
     }
 
     /// The server's address as it was given.
@@ -55,6 +66,38 @@ impl Http {
     /// # Errors
     /// When no answer comes.
     pub fn send(&self, request: &Request) -> Result<Answer> {
+        self.there(|| self.send_here(request))
+    }
+
+    /// `GET path`.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn get(&self, path: &str) -> Result<Answer> {
+        self.send(&Request::new("GET", path))
+    }
+
+    /// A bare connection to the server.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub fn connect(&self) -> Result<TcpStream> {
+        let address = self.base.trim_start_matches("http://");
+        self.there(|| TcpStream::connect(address).with_context(|| format!("Failed to reach {address}")))
+    }
+
+    /// Does something on the host that this client asks from.
+    ///
+    /// # Errors
+    /// As `work`.
+    pub(crate) fn there<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        match &self.host {
+            Some(host) => host.inside(work),
+            None => work(),
+        }
+    }
+
+    fn send_here(&self, request: &Request) -> Result<Answer> {
         let uri = if request.path.contains("://") {
             request.path.clone()
         } else {
@@ -85,14 +128,6 @@ impl Http {
                 .read_to_vec()
                 .with_context(context)?,
         })
-    }
-
-    /// `GET path`.
-    ///
-    /// # Errors
-    /// When no answer comes.
-    pub fn get(&self, path: &str) -> Result<Answer> {
-        self.send(&Request::new("GET", path))
     }
 }
 

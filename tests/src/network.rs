@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
-use crate::namespace::run;
+use crate::host::run;
 
 /// The port that SAP is announced to (RFC 2974, section 3); senders cannot be told another.
 pub const SAP_PORT: u16 = 9875;

@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use soundport_api::{Source, SourceState};
 use tempfile::TempDir;
 
-use crate::{Http, Namespace, Network, Process, SAP_PORT, Usage, wait_for};
+use crate::{Host, Http, Network, Process, SAP_PORT, Usage, wait_for};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Another program may take a port between the look and the relay's bind.
@@ -22,8 +22,6 @@ pub struct Relay {
     ports: Ports,
     certs: TempDir,
     http: Http,
-    /// Where HTTPS is reached when plain HTTP is not.
-    forwarded: Option<SocketAddr>,
 }
 
 /// How a relay is started, beyond its ports.
@@ -33,8 +31,8 @@ pub struct RelayOptions<'a> {
     pub demo: bool,
     /// `--announce` for each.
     pub announce: Vec<String>,
-    /// Runs inside, with HTTPS and media open on the given port there.
-    pub namespace: Option<(&'a Namespace, u16)>,
+    /// Runs there, at its usual ports and with HTTPS open to the world.
+    pub host: Option<&'a Host>,
     /// Open to the containers of a network, with SAP at its own port there.
     pub network: Option<&'a Network>,
     /// SAP at its own port on all addresses, as multicast needs it: only one relay at a time.
@@ -216,8 +214,11 @@ impl Relay {
         let mut command = command(options, ports, certs.path())?;
         let process = Process::start("the relay", &mut command)?;
         let http = Http::new(&format!("http://127.0.0.1:{}", ports.http));
-        let forwarded = options.namespace.map(|(namespace, port)| namespace.reach(port));
-        let mut relay = Self { process, command, ports, certs, http, forwarded };
+        let http = match options.host {
+            Some(host) => http.from(host),
+            None => http,
+        };
+        let mut relay = Self { process, command, ports, certs, http };
         relay.wait_ready()?;
         Ok(relay)
     }
@@ -227,11 +228,7 @@ impl Relay {
             if let Some(status) = self.process.ended()? {
                 return Ok(Some(Some(status)));
             }
-            let ready = match self.forwarded {
-                Some(address) => TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok(),
-                None => self.http.get("/healthz")?.status == 200,
-            };
-            Ok(ready.then_some(None))
+            Ok((self.http.get("/healthz")?.status == 200).then_some(None))
         })
         .with_context(|| self.log())?;
         if let Some(status) = ended {
@@ -243,8 +240,8 @@ impl Relay {
 
 impl Ports {
     fn free(options: &RelayOptions<'_>) -> Result<Self> {
-        if let Some((_, https)) = options.namespace {
-            return Ok(Self { https, http: https + 1, rtp: https + 2, sap: https + 3 });
+        if options.host.is_some() {
+            return Ok(Self { https: 8443, http: 8080, rtp: 5004, sap: SAP_PORT });
         }
         // All are held until the last is found: else two could be the same.
         let held = [free_port()?, free_port()?, free_port()?, free_port()?];
@@ -255,14 +252,14 @@ impl Ports {
 
 fn command(options: &RelayOptions<'_>, ports: Ports, certs: &Path) -> Result<Command> {
     let program = Relay::program()?;
-    let mut command = match options.namespace {
-        Some((namespace, _)) => namespace.command(program),
+    let mut command = match options.host {
+        Some(host) => host.command(program),
         None => Command::new(program),
     };
-    let open = if options.namespace.is_some() { "0.0.0.0" } else { "127.0.0.1" };
+    let open = if options.host.is_some() { "[::]" } else { "127.0.0.1" };
     let rtp = if options.network.is_some() { "[::]" } else { open };
     let sap = match options.network {
-        _ if options.everywhere => format!("[::]:{SAP_PORT}"),
+        _ if options.everywhere || options.host.is_some() => format!("[::]:{SAP_PORT}"),
         Some(network) => network.sap().to_string(),
         None => format!("{open}:{}", ports.sap),
     };

@@ -4,7 +4,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{AudioServer, Namespace, Process, Tone};
+use crate::{AudioServer, Process, Tone};
 
 /// Longer than any test plays.
 const WAV_SECONDS: u32 = 150;
@@ -22,12 +22,12 @@ impl Sender {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn ffmpeg(target: SocketAddr, namespace: Option<&Namespace>) -> Result<Self> {
+    pub fn ffmpeg(target: SocketAddr) -> Result<Self> {
         let (left, right, amplitude) = (Tone::LEFT_HZ, Tone::RIGHT_HZ, Tone::AMPLITUDE);
         let wave = format!(
             "aevalsrc={amplitude}*sin(2*PI*{left}*t)|{amplitude}*sin(2*PI*{right}*t):s=48000:c=stereo"
         );
-        let mut command = namespace.map_or_else(|| Command::new("ffmpeg"), |inside| inside.command("ffmpeg"));
+        let mut command = Command::new("ffmpeg");
         command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-re", "-f", "lavfi", "-i", &wave]);
         command.args(["-c:a", "pcm_s16be", "-f", "rtp", &format!("rtp://{target}")]);
         Ok(Self { process: Process::start("ffmpeg", &mut command)?, _pulse: None, _folder: None })
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn ffmpeg_plays_a_tone_an_ear() {
-        heard(|target| Sender::ffmpeg(target, None)).check_ears().unwrap();
+        heard(Sender::ffmpeg).check_ears().unwrap();
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use str0m::net::Protocol;
 
 pub use listener::Listener;
 pub use offer::{opus_offer, talk_offer};
@@ -48,24 +49,15 @@ impl WhepClient {
     /// # Errors
     /// When the relay refuses, or there is no connection within ten seconds.
     pub fn join(http: &Http, source: &str) -> Result<Self> {
-        let listener = Listener::join(http, source)?;
-        let socket = listener.socket()?;
-        let listener = Arc::new(Mutex::new(listener));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (shared, stopped) = (Arc::clone(&listener), Arc::clone(&stop));
-        let thread = thread::Builder::new().name("whep".into()).spawn(move || {
-            let mut buffer = [0; 2048];
-            socket.set_read_timeout(Some(RECEIVE_WAIT))?;
-            while !stopped.load(Ordering::Relaxed) {
-                let received = socket.recv_from(&mut buffer).ok();
-                let datagram = received.map(|(length, from)| (&buffer[..length], from));
-                shared.lock().unwrap_or_else(PoisonError::into_inner).handle(datagram)?;
-            }
-            Ok(())
-        })?;
-        let client = Self { listener, stop, thread: Some(thread), polite: true };
-        wait_for("a connection", CONNECT_LIMIT, || Ok(client.lock().is_connected().then_some(())))?;
-        Ok(client)
+        Self::join_by(Protocol::Udp, http, source)
+    }
+
+    /// As [`Self::join`], by ICE over TCP.
+    ///
+    /// # Errors
+    /// As [`Self::join`], or when the answer has no TCP candidate.
+    pub fn join_by_tcp(http: &Http, source: &str) -> Result<Self> {
+        Self::join_by(Protocol::Tcp, http, source)
     }
 
     /// Hears for `length`, from now on.
@@ -123,6 +115,14 @@ impl WhepClient {
         self.lock().restart_ice()
     }
 
+    /// Says by TCP that a frame follows that is longer than any.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn lie(&self) -> Result<()> {
+        self.lock().lie()
+    }
+
     /// The session's URL.
     pub fn session(&self) -> String {
         self.lock().session().to_owned()
@@ -143,6 +143,25 @@ impl WhepClient {
     pub fn vanish(mut self) {
         self.polite = false;
         self.halt();
+    }
+
+    fn join_by(protocol: Protocol, http: &Http, source: &str) -> Result<Self> {
+        let listener = Listener::join_by(protocol, http, source)?;
+        let mut line = listener.line()?;
+        let listener = Arc::new(Mutex::new(listener));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (shared, stopped) = (Arc::clone(&listener), Arc::clone(&stop));
+        let thread = thread::Builder::new().name("whep".into()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let received = line.receive(RECEIVE_WAIT)?;
+                let packet = received.as_ref().map(|(packet, from)| (&packet[..], *from));
+                shared.lock().unwrap_or_else(PoisonError::into_inner).handle(packet)?;
+            }
+            Ok(())
+        })?;
+        let client = Self { listener, stop, thread: Some(thread), polite: true };
+        wait_for("a connection", CONNECT_LIMIT, || Ok(client.lock().is_connected().then_some(())))?;
+        Ok(client)
     }
 
     fn halt(&mut self) {

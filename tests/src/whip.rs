@@ -116,16 +116,13 @@ impl Drop for WhipClient {
 
 fn run(talker: &Mutex<Talker>, stop: &AtomicBool, latest_us: &AtomicU64, mut speech: Speech) -> Result<()> {
     let _ = setpriority_process(None, URGENT);
-    let socket = lock(talker).socket()?;
-    let mut buffer = [0; 2048];
+    let mut line = lock(talker).line()?;
     let mut due = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_micros(100));
-        socket.set_read_timeout(Some(wait))?;
-        let received = socket.recv_from(&mut buffer).ok();
-        let datagram = received.map(|(length, from)| (&buffer[..length], from));
+        let received = line.receive(wait)?;
         let mut talker = lock(talker);
-        talker.handle(datagram)?;
+        talker.handle(received.as_ref().map(|(packet, from)| (&packet[..], *from)))?;
         if Instant::now() < due {
             continue;
         }

@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -6,8 +6,9 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpPacket;
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use str0m::{Event, Input, Output, Rtc, RtcConfig};
 
+use crate::line::{Line, only};
 use crate::{Answer, Http, Request};
 
 /// A WebRTC session of one audio section, by WHEP or WHIP and without a thread: what listeners and talkers share.
@@ -17,7 +18,7 @@ pub(crate) struct Wire {
     pub(crate) mid: Mid,
     /// What has come, until somebody takes it.
     pub(crate) packets: Vec<RtpPacket>,
-    socket: UdpSocket,
+    line: Line,
     local: SocketAddr,
     http: Http,
     session: String,
@@ -26,19 +27,17 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Offers at `path`, and takes the answer. `edit` may change the offer.
+    /// Offers at `path`, and takes the answer, to connect by `protocol`. `edit` may change the offer.
     pub(crate) fn join(
         http: &Http,
         path: &str,
+        protocol: Protocol,
         direction: Direction,
         edit: impl FnOnce(String) -> String,
     ) -> Result<(Self, Answer)> {
         let now = Instant::now();
         let config = RtcConfig::new().clear_codecs().enable_opus(true, false).set_rtp_mode(true);
         let mut rtc = config.set_stats_interval(None).build(now);
-        let socket = UdpSocket::bind((IpAddr::from(Ipv4Addr::LOCALHOST), 0))?;
-        let local = socket.local_addr()?;
-        rtc.add_local_candidate(Candidate::host(local, "udp")?);
         let mut changes = rtc.sdp_api();
         let mid = changes.add_media(MediaKind::Audio, direction, None, None, None);
         let (offer, pending) = changes.apply().context("no offer")?;
@@ -48,33 +47,41 @@ impl Wire {
         let location = answer.header("location").context("no Location")?;
         let session =
             if location.contains("://") { location.to_owned() } else { format!("{}{location}", http.base()) };
+        let line = http.there(|| match protocol {
+            Protocol::Udp => Line::udp(),
+            _ => Line::tcp(&answer.text()),
+        })?;
+        let local = line.local()?;
+        rtc.add_local_candidate(line.candidate()?);
         let http = http.clone();
         let packets = Vec::new();
-        let mut wire = Self { rtc, mid, packets, socket, local, http, session, connected: false, due: now };
+        let mut wire = Self { rtc, mid, packets, line, local, http, session, connected: false, due: now };
         wire.accept(pending, &answer.text())?;
         Ok((wire, answer))
     }
 
     /// Takes the answer to an offer.
     pub(crate) fn accept(&mut self, pending: SdpPendingOffer, answer: &str) -> Result<()> {
+        let answer = only(self.line.protocol(), answer);
         let answer =
-            SdpAnswer::from_sdp_string(answer).with_context(|| format!("not an answer: {answer}"))?;
+            SdpAnswer::from_sdp_string(&answer).with_context(|| format!("not an answer: {answer}"))?;
         self.rtc.sdp_api().accept_answer(pending, answer)?;
         self.drain()
     }
 
-    /// A second handle of the socket, to wait on.
-    pub(crate) fn socket(&self) -> Result<UdpSocket> {
-        Ok(self.socket.try_clone()?)
+    /// A second handle of what packets come by, to wait on.
+    pub(crate) fn line(&self) -> Result<Line> {
+        self.line.try_clone()
     }
 
-    /// Takes a datagram if there is one, and does what is due.
-    pub(crate) fn handle(&mut self, datagram: Option<(&[u8], SocketAddr)>) -> Result<()> {
+    /// Takes a packet if there is one, and does what is due.
+    pub(crate) fn handle(&mut self, packet: Option<(&[u8], SocketAddr)>) -> Result<()> {
         let now = Instant::now();
-        if let Some((bytes, source)) = datagram
+        if let Some((bytes, source)) = packet
             && let Ok(contents) = bytes.try_into()
         {
-            let receive = Receive { proto: Protocol::Udp, source, destination: self.local, contents };
+            let proto = self.line.protocol();
+            let receive = Receive { proto, source, destination: self.local, contents };
             self.rtc.handle_input(Input::Receive(now, receive))?;
             self.drain()?;
         }
@@ -85,12 +92,10 @@ impl Wire {
         Ok(())
     }
 
-    /// Takes all datagrams that have come, without waiting.
+    /// Takes all packets that have come, without waiting.
     pub(crate) fn receive(&mut self) -> Result<()> {
-        self.socket.set_nonblocking(true)?;
-        let mut buffer = [0; 2048];
-        while let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
-            self.handle(Some((&buffer[..length], from)))?;
+        while let Some((packet, from)) = self.line.receive(Duration::ZERO)? {
+            self.handle(Some((&packet, from)))?;
         }
         self.handle(None)
     }
@@ -124,7 +129,7 @@ impl Wire {
                     return Ok(());
                 }
                 Output::Transmit(datagram) => {
-                    let _ = self.socket.send_to(&datagram.contents, datagram.destination);
+                    self.line.send(&datagram.contents, datagram.destination);
                 }
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::RtpPacket(packet)) => self.packets.push(packet),

@@ -15,11 +15,8 @@ type Start = fn(SocketAddr) -> Result<Sender>;
 const SOURCE: &str = "127-0-0-1";
 /// The ids that senders from one address get in their order.
 const IDS: [&str; 3] = [SOURCE, "127-0-0-1-2", "127-0-0-1-3"];
-const PROGRAMS: [(&str, Start); 3] = [
-    ("ffmpeg", |target| Sender::ffmpeg(target, None)),
-    ("GStreamer", Sender::gstreamer),
-    ("PulseAudio", Sender::pulse_audio),
-];
+const PROGRAMS: [(&str, Start); 3] =
+    [("ffmpeg", Sender::ffmpeg), ("GStreamer", Sender::gstreamer), ("PulseAudio", Sender::pulse_audio)];
 
 #[test]
 fn a_client_at_rtp_level_hears_every_sender_clean() -> Result<()> {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod connect;
+mod connection;
 mod datagram;
 mod dtls;
 mod offer;
@@ -15,6 +16,7 @@ mod stun;
 mod ufrag;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::rngs::StdRng;
@@ -23,13 +25,14 @@ use slab::Slab;
 use str0m::IceCreds;
 use tracing::trace;
 
-pub use self::connect::{Connect, ConnectError, Purpose, Session};
-pub use self::datagram::{Incoming, LocalAddr, Output, PeerAddr, Transmit};
+pub use self::connect::{Connect, ConnectError, IceSession, MAX_PATIENCE, Purpose, Session};
+pub use self::datagram::{Candidates, Incoming, LocalAddr, Output, PeerAddr, StreamMessage, Transmit};
 pub use self::offer::{Credentials, OfferError};
 
 use self::connect::MAX_TALKERS;
+use self::connection::{Connection, Engine, Verdict};
 use self::offer::{Flow, Offer};
-use self::peer::{Engine, Identity, Peer, Verdict};
+use self::peer::{Identity, Peer};
 use self::role::{Listening, Role, Talking};
 use self::stun::Check;
 use crate::frame::{OpusFrame, SourceId};
@@ -39,7 +42,7 @@ use crate::session::SessionId;
 /// What the fan-out tells its driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FanoutEvent {
-    /// So many sessions listen to `source`.
+    /// So many sessions listen to `source`; those that try to connect count as one where nobody is connected.
     Audience {
         /// The source.
         source: SourceId,
@@ -64,6 +67,11 @@ pub enum FanoutEvent {
     Left {
         /// Its number.
         talker: TalkerId,
+    },
+    /// A stream's session is over: its connection is to be closed.
+    StreamEnded {
+        /// The session.
+        session: SessionId,
     },
 }
 
@@ -124,11 +132,11 @@ impl Fanout {
                 continue;
             }
             peer.handle_frame(frame, now, out);
-            any_over |= !peer.is_alive();
+            any_over |= !peer.is_alive(now);
             self.earliest = earlier(self.earliest, peer.deadline());
         }
         if any_over {
-            self.reap();
+            self.reap(now);
         }
     }
 
@@ -145,8 +153,8 @@ impl Fanout {
             Verdict::Handled { new_address } => {
                 self.earliest = earlier(self.earliest, peer.deadline());
                 let has_connected = peer.is_connected() && !was_connected;
-                if !peer.is_alive() {
-                    self.reap();
+                if !peer.is_alive(now) {
+                    self.reap(now);
                 } else if new_address {
                     self.index_by_address.insert(datagram.from, index);
                 }
@@ -170,7 +178,7 @@ impl Fanout {
             }
             self.earliest = earlier(self.earliest, peer.deadline());
         }
-        self.reap();
+        self.reap(now);
     }
 
     /// When [`Fanout::handle_timeout`] is due at the latest.
@@ -185,31 +193,62 @@ impl Fanout {
 
     /// Makes a session from an offer. Returns it with the SDP answer.
     pub fn connect(&mut self, request: Connect, now: Instant) -> Result<(Session, String), ConnectError> {
-        if self.peers.len() >= self.max_sessions {
-            return Err(ConnectError::Full(self.max_sessions));
-        }
+        self.require_room()?;
         let flow = match request.purpose {
             Purpose::Listen => Flow::Out,
             Purpose::Talk(_) => Flow::In,
         };
         let offer = Offer::parse(&request.offer, flow)?;
         // Before an index is drawn: somebody may give way.
-        let role = self.role(&request)?;
-        let id = SessionId::new(self.rng.random());
-        let identity = Identity {
-            session: id,
-            source: request.source.clone(),
-            local: self.draw_credentials(self.peers.vacant_key()),
-            role,
-        };
-        let (peer, answer) = Peer::accept(&self.engine, identity, offer, request.candidates, now)?;
-        self.earliest = earlier(self.earliest, peer.deadline());
-        let index = self.peers.insert(peer);
-        self.index_by_session.insert(id, index);
-        if request.purpose == Purpose::Listen {
-            self.enter_audience(request.source, index);
+        let identity = self.identity(request.source, request.purpose)?;
+        let local = self.draw_credentials(self.peers.vacant_key());
+        let own = (identity.session, local, &identity.role);
+        let (connection, answer) = Connection::accept(&self.engine, own, offer, request.candidates, now)?;
+        let peer = Peer::connecting(identity, connection, request.patience.min(MAX_PATIENCE), now);
+        let index = self.admit(peer);
+        Ok((self.peers[index].describe(), answer))
+    }
+
+    /// Makes a session whose packets take a stream of the driver's: a talker is connected at once.
+    pub fn open_stream(
+        &mut self,
+        source: SourceId,
+        purpose: Purpose,
+        now: Instant,
+    ) -> Result<Session, ConnectError> {
+        self.require_room()?;
+        let identity = self.identity(source, purpose)?;
+        let index = self.admit(Peer::streaming(identity, now));
+        if self.peers[index].talking().is_some() {
+            self.join(index);
         }
-        Ok((session(&mut self.peers[index]), answer))
+        Ok(self.peers[index].describe())
+    }
+
+    /// Takes an Opus packet that came by a talker's stream, with its timestamp at 48 kHz.
+    pub fn handle_speech(
+        &mut self,
+        id: SessionId,
+        timestamp: u32,
+        data: Arc<[u8]>,
+        now: Instant,
+        out: &mut Output,
+    ) {
+        if let Some(peer) = self.peer(id) {
+            peer.handle_speech(timestamp, data, now, out);
+        }
+    }
+
+    /// The other end of a stream has said that it lives; it is to say so every few seconds.
+    pub fn handle_sign_of_life(&mut self, id: SessionId, now: Instant) {
+        if let Some(peer) = self.peer(id).filter(|peer| peer.is_stream()) {
+            peer.handle_sign_of_life(now);
+        }
+    }
+
+    /// Whether packets from there belong to a session.
+    pub fn knows(&self, address: PeerAddr) -> bool {
+        self.index_by_address.contains_key(&address)
     }
 
     /// Restarts a session's ICE. Returns the session and the SDP fragment that answers; none if there is no such session.
@@ -223,15 +262,14 @@ impl Fanout {
         let index = *self.index_by_session.get(&id)?;
         let local = self.draw_credentials(index);
         let peer = self.peers.get_mut(index)?;
-        let restarted = peer.restart(remote, local, now, out);
+        let restarted = peer.restart(remote, local, now, out)?;
         self.earliest = earlier(self.earliest, peer.deadline());
-        Some(restarted.map(|fragment| (session(peer), fragment)))
+        Some(restarted.map(|fragment| (peer.describe(), fragment)))
     }
 
     /// The session of that name.
     pub fn session(&mut self, id: SessionId) -> Option<Session> {
-        let index = *self.index_by_session.get(&id)?;
-        self.peers.get_mut(index).map(session)
+        self.peer(id).map(Peer::describe)
     }
 
     /// Ends a session. False if there is none of that name.
@@ -286,25 +324,48 @@ impl Fanout {
 
     fn drop_datagram(&mut self, datagram: &Incoming<'_>) {
         self.counters.dropped += 1;
-        trace!(from = %datagram.from.0, length = datagram.bytes.len(), "Datagram dropped");
+        trace!(from = %datagram.from, length = datagram.bytes.len(), "Datagram dropped");
+    }
+
+    fn peer(&mut self, id: SessionId) -> Option<&mut Peer> {
+        self.index_by_session.get(&id).and_then(|index| self.peers.get_mut(*index))
+    }
+
+    fn require_room(&self) -> Result<(), ConnectError> {
+        if self.peers.len() < self.max_sessions { Ok(()) } else { Err(ConnectError::Full(self.max_sessions)) }
+    }
+
+    fn identity(&mut self, source: SourceId, purpose: Purpose) -> Result<Identity, ConnectError> {
+        let role = self.role(&source, purpose)?;
+        Ok(Identity { session: SessionId::new(self.rng.random()), source, role })
+    }
+
+    fn admit(&mut self, peer: Peer) -> usize {
+        self.earliest = earlier(self.earliest, peer.deadline());
+        let (session, source, listens) = (peer.session(), peer.source().clone(), peer.talking().is_none());
+        let index = self.peers.insert(peer);
+        self.index_by_session.insert(session, index);
+        if listens {
+            self.enter_audience(source, index);
+        }
+        index
     }
 
     fn draw_credentials(&mut self, index: usize) -> IceCreds {
         IceCreds { ufrag: ufrag::draw(index, &mut self.rng), pass: ufrag::draw_password(&mut self.rng) }
     }
 
-    fn role(&mut self, request: &Connect) -> Result<Role, ConnectError> {
-        let Purpose::Talk(listener) = request.purpose else {
+    fn role(&mut self, source: &SourceId, purpose: Purpose) -> Result<Role, ConnectError> {
+        let Purpose::Talk(listener) = purpose else {
             return Ok(Role::Listener(Listening::new(self.rng.random())));
         };
-        let source = &request.source;
         if let Some(listener) = listener {
             let peer = self.index_by_session.get(&listener).and_then(|index| self.peers.get(*index));
             if peer.is_none_or(|peer| peer.talking().is_some() || peer.source() != source) {
                 return Err(ConnectError::NotListening(source.clone()));
             }
         }
-        self.make_room_for_talker(&request.source)?;
+        self.make_room_for_talker(source)?;
         self.last_talker = self.last_talker.wrapping_add(1);
         Ok(Role::Talker(Talking::new(TalkerId(self.last_talker), listener)))
     }
@@ -324,26 +385,34 @@ impl Fanout {
     }
 
     fn enter_audience(&mut self, source: SourceId, index: usize) {
-        let audience = self.indices_by_source.entry(source.clone()).or_default();
-        audience.push(index);
-        let listeners = audience.len() as u32;
-        self.events.push_back(FanoutEvent::Audience { source, listeners });
+        self.indices_by_source.entry(source.clone()).or_default().push(index);
+        self.tell_audience(source);
     }
 
     fn leave_audience(&mut self, source: &SourceId, index: usize) {
         let Some(audience) = self.indices_by_source.get_mut(source) else { return };
         audience.retain(|other| *other != index);
-        let listeners = audience.len() as u32;
-        if listeners == 0 {
+        if audience.is_empty() {
             self.indices_by_source.remove(source);
         }
-        self.events.push_back(FanoutEvent::Audience { source: source.clone(), listeners });
+        self.tell_audience(source.clone());
     }
 
-    /// A talker's connection is up.
+    /// Says how many listen: those who are connected, or one where somebody is about to be, so that the sound is there when they are.
+    fn tell_audience(&mut self, source: SourceId) {
+        let audience = self.indices_by_source.get(&source).map_or(&[][..], Vec::as_slice);
+        let is_connected = |index: &&usize| self.peers.get(**index).is_some_and(Peer::is_connected);
+        let connected = audience.iter().filter(is_connected).count() as u32;
+        let listeners = connected.max(u32::from(!audience.is_empty()));
+        self.events.push_back(FanoutEvent::Audience { source, listeners });
+    }
+
+    /// A connection is up.
     fn join(&mut self, index: usize) {
         let Some(peer) = self.peers.get(index) else { return };
-        let Some(&Talking { id, listener, .. }) = peer.talking() else { return };
+        let Some(&Talking { id, listener, .. }) = peer.talking() else {
+            return self.tell_audience(peer.source().clone());
+        };
         self.events.push_back(FanoutEvent::Joined { talker: id, source: peer.source().clone(), listener });
         self.set_own_mix(listener, true);
     }
@@ -382,9 +451,9 @@ impl Fanout {
     }
 
     /// Forgets every peer whose connection is over.
-    fn reap(&mut self) {
+    fn reap(&mut self, now: Instant) {
         let over: Vec<usize> =
-            self.peers.iter().filter(|(_, peer)| !peer.is_alive()).map(|(index, _)| index).collect();
+            self.peers.iter().filter(|(_, peer)| !peer.is_alive(now)).map(|(index, _)| index).collect();
         for index in over {
             self.remove(index);
         }
@@ -397,6 +466,9 @@ impl Fanout {
             if self.index_by_address.get(&address) == Some(&index) {
                 self.index_by_address.remove(&address);
             }
+        }
+        if peer.is_stream() {
+            self.events.push_back(FanoutEvent::StreamEnded { session: peer.session() });
         }
         match peer.talking() {
             None => {
@@ -412,16 +484,6 @@ impl Fanout {
         if self.peers.is_empty() {
             self.earliest = None;
         }
-    }
-}
-
-fn session(peer: &mut Peer) -> Session {
-    Session {
-        id: peer.session(),
-        source: peer.source().clone(),
-        talker: peer.talking().map(|talking| talking.id),
-        ice_tag: peer.ufrag(),
-        remote: peer.remote_credentials().clone(),
     }
 }
 

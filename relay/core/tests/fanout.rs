@@ -87,7 +87,7 @@ fn the_sound_goes_on_after_an_ice_restart() {
     let (listener, session) = rig.listen("10.0.0.2:4000");
     rig.play(20);
     let restarted = rig.restart(listener, &session).unwrap();
-    assert_ne!(restarted.ice_tag, session.ice_tag);
+    assert_ne!(restarted.ice.unwrap().tag, session.ice.unwrap().tag);
     rig.play(100);
     let heard = frames(&rig.listeners[listener].heard);
     assert_eq!(heard.last(), Some(&119));
@@ -115,7 +115,7 @@ fn junk_is_dropped_and_counted_and_the_sound_goes_on() {
     // A check that names the peer, and does not know its password.
     let mut forged = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
     forged.extend([1; 12]);
-    let name = format!("{}:x", session.ice_tag);
+    let name = format!("{}:x", session.ice.unwrap().tag);
     forged.extend([0, 6, 0, name.len() as u8]);
     forged.extend(name.bytes());
     forged.resize(forged.len().next_multiple_of(4), 0);

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use listener::{Listener, RELAY, Rig};
-use soundport_core::fanout::{Connect, Incoming, LocalAddr, Output, PeerAddr, Purpose, Session};
+use soundport_core::fanout::{Candidates, Connect, Incoming, LocalAddr, Output, PeerAddr, Purpose, Session};
 use str0m::ice::{StunMessage, TransId};
 
 const FIRST: &str = "10.0.0.2:4000";
@@ -28,7 +28,8 @@ impl Browser {
 
     fn of((session, answer): &(Session, String)) -> Self {
         let password = answer.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).unwrap().to_owned();
-        Self { username: format!("{}:{}", session.ice_tag, session.remote.ufrag), password }
+        let ice = session.ice.as_ref().unwrap();
+        Self { username: format!("{}:{}", ice.tag, ice.remote.ufrag), password }
     }
 
     fn check(&self, priority: u32, nominates: bool) -> Vec<u8> {
@@ -79,14 +80,14 @@ fn what_the_browser_nominates_prevails_also_between_two_addresses_of_the_relay()
     const OTHER: &str = "10.0.0.7:8443";
     let mut rig = Rig::new();
     let offer = Listener::new(FIRST, rig.now).offer();
-    let candidates = vec![at(RELAY), at(OTHER)];
+    let candidates = Candidates { udp: vec![at(RELAY), at(OTHER)], tcp: vec![] };
     let connect = Connect { candidates, ..rig.request(Purpose::Listen, &offer) };
     let browser = Browser::of(&rig.fanout.connect(connect, rig.now).unwrap());
     // The relay's first address has the higher priority.
     rig.inject(at(FIRST), &browser.check(100, false));
     let to_other = |rig: &mut Rig, bytes: &[u8]| {
         let mut out = Output::default();
-        let (from, to) = (PeerAddr(at(FIRST)), LocalAddr(at(OTHER)));
+        let (from, to) = (PeerAddr::Udp(at(FIRST)), LocalAddr(at(OTHER)));
         rig.fanout.handle_datagram(&Incoming { from, to, bytes }, rig.now, &mut out);
         out.datagrams
     };
@@ -101,7 +102,10 @@ fn what_the_browser_nominates_prevails_also_between_two_addresses_of_the_relay()
 fn answered(rig: &mut Rig, from: &str, hello: &[u8]) -> Vec<SocketAddr> {
     const HANDSHAKE: u8 = 22;
     let out = rig.inject(at(from), hello);
-    out.iter().filter(|transmit| transmit.bytes[0] == HANDSHAKE).map(|transmit| transmit.to.0).collect()
+    out.iter()
+        .filter(|transmit| transmit.bytes[0] == HANDSHAKE)
+        .map(|transmit| transmit.to.address())
+        .collect()
 }
 
 fn client_hello(rig: &Rig) -> Vec<u8> {

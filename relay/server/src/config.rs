@@ -7,6 +7,7 @@
 //! ```
 
 mod file;
+mod ice;
 pub(crate) mod mistake;
 mod source;
 mod table;
@@ -14,14 +15,16 @@ mod table;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use soundport_core::FrameLength;
 
 pub(crate) use self::table::Given;
 
+use self::ice::abcdesktop::Foreign;
 use self::mistake::{Mistakes, Place};
 use self::source::Draft;
 use self::table::{Table, Value};
-use crate::options::{Announce, CertificateFiles, Flags, HostPort, Options, address};
+use crate::options::{Announce, CertificateFiles, Flags, HostPort, IceUrl, Options, address};
 
 /// What the user wrote, or did not, with places.
 #[derive(Debug, Default)]
@@ -33,6 +36,9 @@ pub(crate) struct Settings {
     sap: Option<Given<Option<SocketAddr>>>,
     multicast: Option<Given<bool>>,
     pub(crate) announce: Option<Given<Vec<Announce>>>,
+    stun: Option<Given<IceUrl>>,
+    proxies: Option<Given<Vec<IpNet>>>,
+    ice: ice::Draft,
     origins: Option<Given<Vec<String>>>,
     pub(crate) certs: Option<Given<PathBuf>>,
     pub(crate) cert: Option<Given<PathBuf>>,
@@ -50,13 +56,14 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads command line, environment and file.
     pub(crate) fn gather(flags: &Flags, mistakes: &mut Mistakes) -> Self {
-        let own = Self::read(flags_table(flags), mistakes);
+        let own = Self::read(flags_table(flags), Foreign::default(), mistakes);
         let file = flags.config().and_then(|path| file::read(path, mistakes));
         match file {
             Some(mut file) => {
                 let sources = file.tables("source", mistakes);
                 let sources = source::read(sources, mistakes);
-                Self { sources, ..own.over(Self::read(file, mistakes)) }
+                let foreign = Foreign::read(&mut file, mistakes);
+                Self { sources, ..own.over(Self::read(file, foreign, mistakes)) }
             }
             None => own,
         }
@@ -84,7 +91,10 @@ impl Settings {
             rtp: rtp.value,
             sap: sap.value,
             multicast: self.multicast.as_ref().is_some_and(|multicast| multicast.value),
-            announce: self.announce.as_ref().map(|announce| announce.value.clone()).unwrap_or_default(),
+            announce: self.announce(),
+            stun: self.stun.as_ref().map(|stun| stun.value.clone()),
+            proxies: self.proxies.as_ref().map(|proxies| proxies.value.clone()).unwrap_or_default(),
+            ice: self.ice.complete(mistakes),
             origins: self.origins.as_ref().map(|origins| origins.value.clone()).unwrap_or_default(),
             certificate: self.certificate(mistakes),
             kept: self.kept(),
@@ -97,7 +107,7 @@ impl Settings {
         }
     }
 
-    fn read(mut table: Table, mistakes: &mut Mistakes) -> Self {
+    fn read(mut table: Table, foreign: Foreign, mistakes: &mut Mistakes) -> Self {
         let path = |text: &str| match text {
             "" => Err("names no file; write its path".to_owned()),
             path => Ok(PathBuf::from(path)),
@@ -110,6 +120,9 @@ impl Settings {
             sap: table.text("sap", "\"[::]:9875\"", mistakes, sap),
             multicast: table.truth("multicast", mistakes),
             announce: table.texts("announce", "\"sound.example.org\"", mistakes, str::parse),
+            stun: table.text("stun", "\"stun.example.org:3478\"", mistakes, IceUrl::plain_stun),
+            proxies: table.texts("proxies", "\"127.0.0.1\"", mistakes, address::network),
+            ice: ice::Draft::read(table.table("ice", mistakes), foreign, mistakes),
             origins: table.texts("origins", "\"https://desktop.example.org\"", mistakes, address::origin),
             certs: table.text("certs", "\"certs\"", mistakes, path),
             cert: table.text("cert", "\"cert.pem\"", mistakes, path),
@@ -136,6 +149,9 @@ impl Settings {
             sap: self.sap.or(file.sap),
             multicast: self.multicast.or(file.multicast),
             announce: self.announce.or(file.announce),
+            stun: self.stun.or(file.stun),
+            proxies: self.proxies.or(file.proxies),
+            ice: self.ice.over(file.ice),
             origins: self.origins.or(file.origins),
             certs: self.certs.or(file.certs),
             cert: self.cert.or(file.cert),
@@ -148,6 +164,17 @@ impl Settings {
             sources: file.sources,
             half_certificate: self.half_certificate || file.half_certificate,
         }
+    }
+
+    /// What is announced, each once.
+    fn announce(&self) -> Vec<Announce> {
+        let mut all = Vec::new();
+        for announce in self.announce.iter().flat_map(|given| &given.value) {
+            if !all.contains(announce) {
+                all.push(announce.clone());
+            }
+        }
+        all
     }
 
     fn certificate(&self, mistakes: &mut Mistakes) -> CertificateFiles {
@@ -176,14 +203,23 @@ impl Settings {
 /// What was written on the command line and in the environment.
 fn flags_table(flags: &Flags) -> Table {
     let mut table = Table::new(Place::Default(""), "");
+    let mut ice = None;
     for (key, place, values) in flags.given() {
         let value = match (key, values) {
-            ("announce" | "origins", values) => Value::List(
+            ("announce" | "origins" | "proxies" | "ice_stun" | "ice_turn", values) => Value::List(
                 values.into_iter().map(|text| Given::new(Value::Text(text), place.clone())).collect(),
             ),
             (_, values) => Value::Text(values.into_iter().next_back().unwrap_or_default()),
         };
-        table.insert(key, value, place);
+        match key.strip_prefix("ice_") {
+            Some(key) => {
+                ice.get_or_insert_with(|| Table::new(Place::Default("ice"), "")).insert(key, value, place)
+            }
+            None => table.insert(key, value, place),
+        }
+    }
+    if let Some(ice) = ice {
+        table.insert("ice", Value::Table(ice), Place::Default("ice"));
     }
     table
 }
@@ -238,126 +274,4 @@ fn any_address(port: u16) -> SocketAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{CommandFactory, FromArgMatches};
-
-    use super::*;
-
-    #[derive(clap::Parser)]
-    struct Typed {
-        #[command(flatten)]
-        flags: Flags,
-    }
-
-    fn gather(file: Option<&str>, arguments: &[&str]) -> Result<Options, Mistakes> {
-        let mut arguments: Vec<_> = arguments.to_vec();
-        arguments.insert(0, "soundport");
-        let folder = std::env::temp_dir();
-        let name = format!("soundport-{}-{:?}.toml", std::process::id(), std::thread::current().id());
-        let path = folder.join(name);
-        let text_path = path.display().to_string();
-        if let Some(text) = file {
-            std::fs::write(&path, text).unwrap();
-            arguments.extend(["--config", &text_path]);
-        }
-        let matches = Typed::command().try_get_matches_from(arguments).unwrap();
-        let options = Options::gather(&Typed::from_arg_matches(&matches).unwrap().flags);
-        if file.is_some() {
-            std::fs::remove_file(&path).unwrap();
-        }
-        options
-    }
-
-    #[test]
-    fn the_command_line_goes_over_the_file() {
-        let file = "https = \"[::]:9443\"\nbitrate = 96\nannounce = [\"a.example\", \"192.0.2.1:7000\"]\nsap = \"off\"";
-        let options = gather(Some(file), &["--bitrate", "64", "--multicast", "--demo=false"]).unwrap();
-        assert_eq!(options.bitrate_bps, 64_000);
-        assert_eq!(options.https.to_string(), "[::]:9443");
-        assert_eq!(options.announce[1], Announce { host: "192.0.2.1".into(), port: Some(7000) });
-        assert_eq!((options.sap, options.multicast, options.demo), (None, true, false));
-    }
-
-    #[test]
-    fn the_example_file_holds_every_key_with_its_default() {
-        let text = include_str!("../../../deploy/soundport.example.toml");
-        let defaults = gather(None, &[]).unwrap();
-        assert_eq!(gather(Some(text), &[]).unwrap(), defaults);
-        for argument in Typed::command().get_arguments().map(|argument| argument.get_id().to_string()) {
-            let is_there = text.lines().any(|line| {
-                line.trim_start_matches("# ").split_once(" = ").is_some_and(|(key, _)| key == argument)
-            });
-            assert!(is_there || argument == "config", "{argument} is not in the example");
-        }
-    }
-
-    #[test]
-    fn the_example_of_a_source_holds_every_key() {
-        let text = include_str!("../../../deploy/soundport.example.toml");
-        let (_, example) = text.split_once("# [[source]]").unwrap();
-        let uncommented: String = example
-            .lines()
-            .filter_map(|line| line.strip_prefix("# "))
-            .filter(|line| line.contains(" = "))
-            .fold("[[source]]\n".to_owned(), |text, line| text + line + "\n");
-        let options = gather(Some(&uncommented), &[]).unwrap();
-        let source = &options.sources[0];
-        let all = (&source.from, source.port, source.format, source.bitrate_bps, source.frame);
-        assert!(
-            matches!(all, (Some(_), Some(5006), Some(_), Some(128_000), Some(FrameLength::Ms10))),
-            "{all:?}"
-        );
-        assert_eq!((source.talk, source.monitor_talkers, source.room), (Some(true), false, false));
-        assert!(source.talk_to.is_some());
-        assert_eq!((source.id.as_str(), source.title.as_str()), ("desktop", "Desktop"));
-    }
-
-    #[test]
-    fn every_mistake_is_found_in_the_order_of_the_lines() {
-        let file = "frame = 7\nhtps = 1\n\n[[source]]\nid = \"A\"\nport = 80\nformat = \"L15/48000\"\n\n[[source]]\n";
-        let mistakes = gather(Some(file), &["--bitrate", "1"]).unwrap_err().to_string();
-        let lines: Vec<_> = mistakes
-            .lines()
-            .map(|line| line.split_once(".toml:").map_or(line, |(_, rest)| rest))
-            .map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(": "))
-            .collect();
-        let expected =
-            ["1: frame", "2: htps", "5: source.id", "6: source.port", "7: source.format", "9: source"];
-        assert_eq!(lines[..6], expected);
-        assert!(lines[6].starts_with("--bitrate: 1 is out of range"), "{mistakes}");
-        assert_eq!(lines.len(), 7);
-    }
-
-    #[test]
-    fn sources_may_share_what_tells_them_apart() {
-        let both = |one: &str, other: &str| {
-            gather(Some(&format!("[[source]]\nid = \"a\"\n{one}\n[[source]]\nid = \"b\"\n{other}\n")), &[])
-                .map(|options| options.sources.len())
-        };
-        for (one, other) in [
-            ("", ""),
-            ("port = 5006", "port = 5008"),
-            ("from = \"10.0.0.1\"\nport = 5006", "from = \"10.0.0.2\"\nport = 5006"),
-            ("from = \"10.0.0.1\"", "from = \"10.0.0.1\"\nport = 5006"),
-            ("from = \"10.0.0.1:4000\"", "from = \"10.0.0.1:4002\""),
-        ] {
-            assert_eq!(both(one, other).map_err(|mistakes| mistakes.to_string()), Ok(2), "{one} {other}");
-        }
-        for (one, other) in [
-            ("port = 5006", "port = 5006"),
-            ("port = 5006", "from = \"10.0.0.2\"\nport = 5006"),
-            ("from = \"10.0.0.1\"", "from = \"10.0.0.1\""),
-            ("from = \"Desk.Example\"", "from = \"desk.example\""),
-        ] {
-            assert!(both(one, other).is_err(), "{one} {other}");
-        }
-    }
-
-    #[test]
-    fn a_source_says_all_there_is_or_its_id_alone() {
-        let options = gather(Some("[[source]]\nid = \"kiosk-2\"\n"), &[]).unwrap();
-        let source = &options.sources[0];
-        assert_eq!((source.id.as_str(), source.title.as_str()), ("kiosk-2", "kiosk-2"));
-        assert_eq!((&source.from, source.port, source.format), (&None, None, None));
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! Drives [`Fanout`]: the media socket's event loop, on a thread of its own.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -11,22 +12,22 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_core::fanout::{
     Connect, ConnectError, Credentials, Fanout, FanoutCounters, FanoutEvent, Incoming, OfferError, Output,
-    Session,
+    Purpose, Session, StreamMessage,
 };
 use soundport_core::{OpusFrame, SessionId, SourceId};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error};
 
 use crate::inbox::{Outbox, inbox};
 use crate::ingest::IngestHandle;
 use crate::talkback::TalkbackHandle;
+use crate::tcp::{Accepted, Connections, MAX_FRAME_BYTES, TcpCounters};
 use crate::udp::MediaSocket;
 
 const MEDIA: Token = Token(0);
 const WAKE: Token = Token(1);
-
-/// The largest datagram that any part of WebRTC sends is one MTU.
-const BUFFER_BYTES: usize = 2048;
+const FIRST_CONNECTION: usize = 2;
 
 /// Datagrams read before frames and timers get their turn.
 const BUDGET: usize = 256;
@@ -42,8 +43,21 @@ enum Command {
     Disconnect(SessionId, oneshot::Sender<bool>),
     EndSource(SourceId),
     EndTalkers(SourceId),
+    Take(Accepted),
+    OpenStream(SourceId, Purpose, StreamSender, oneshot::Sender<Result<Session, ConnectError>>),
+    SignOfLife(SessionId),
     Counters(oneshot::Sender<MediaCounters>),
 }
+
+/// What came by a talker's stream.
+struct Speech {
+    session: SessionId,
+    timestamp: u32,
+    packet: Arc<[u8]>,
+}
+
+/// Where a stream's messages go; one that is full drops them.
+pub(crate) type StreamSender = mpsc::Sender<StreamMessage>;
 
 /// What happened at the media port.
 #[derive(Debug, Clone, Copy)]
@@ -52,12 +66,23 @@ pub(crate) struct MediaCounters {
     pub(crate) sessions: usize,
     /// Datagrams that the kernel would not take.
     pub(crate) refused: u64,
+    pub(crate) tcp: TcpCounters,
+    pub(crate) streams: StreamCounters,
+}
+
+/// What happened to streams.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StreamCounters {
+    pub(crate) open: usize,
+    /// Messages for listeners that were too far behind.
+    pub(crate) dropped: u64,
 }
 
 /// The fan-out as the other threads see it. It will stand for several threads; today it is one.
 #[derive(Clone)]
 pub(crate) struct FanoutHandle {
     frames: Outbox<OpusFrame>,
+    speech: Outbox<Speech>,
     commands: Outbox<Command>,
 }
 
@@ -114,6 +139,37 @@ impl FanoutHandle {
         }
     }
 
+    /// Takes over a TCP connection of media.
+    pub(crate) fn take(&self, accepted: Accepted) {
+        if !self.commands.send(Command::Take(accepted)) {
+            debug!("Fan-out is behind, TCP connection refused");
+        }
+    }
+
+    /// Makes a session whose messages go to `sender`, which is closed when it ends; see [`Fanout::open_stream`].
+    pub(crate) async fn open_stream(
+        &self,
+        source: SourceId,
+        purpose: Purpose,
+        sender: StreamSender,
+    ) -> Result<Result<Session, ConnectError>, Overloaded> {
+        self.ask(|reply| Command::OpenStream(source, purpose, sender, reply)).await
+    }
+
+    /// Takes what came by a talker's stream; see [`Fanout::handle_speech`].
+    pub(crate) fn hear(&self, session: SessionId, timestamp: u32, packet: Arc<[u8]>) {
+        if !self.speech.send(Speech { session, timestamp, packet }) {
+            debug!("Fan-out is behind, packet of a talker dropped");
+        }
+    }
+
+    /// The other end of a stream lives.
+    pub(crate) fn tell_alive(&self, session: SessionId) {
+        if !self.commands.send(Command::SignOfLife(session)) {
+            debug!("Fan-out is behind, and not told that a stream lives");
+        }
+    }
+
     /// What was counted so far.
     pub(crate) async fn counters(&self) -> Result<MediaCounters, Overloaded> {
         self.ask(Command::Counters).await
@@ -143,6 +199,7 @@ pub(crate) fn start(
     let poll = Poll::new().context("Failed to open an epoll instance for fan-out")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKE).context("Failed to open a waker for fan-out")?);
     let (frames, frame_queue) = inbox(FRAMES, waker.clone());
+    let (speech, speech_queue) = inbox(FRAMES, waker.clone());
     let (commands, command_queue) = inbox(FRAMES, waker);
     let listen = move || {
         let socket = MediaSocket::new(socket)?;
@@ -152,11 +209,15 @@ pub(crate) fn start(
             socket,
             fanout,
             frames: frame_queue,
+            speech: speech_queue,
             commands: command_queue,
             ingest,
             talkback,
+            connections: Connections::new(FIRST_CONNECTION),
+            streams: HashMap::new(),
             out: Output::default(),
             refused: 0,
+            stream_messages_dropped: 0,
         })
     };
     let run = move || match listen() {
@@ -164,7 +225,7 @@ pub(crate) fn start(
         Err(failure) => error!(%failure, "Fan-out cannot wait on the media socket and ends"),
     };
     thread::Builder::new().name("fanout".into()).spawn(run).context("Failed to start fan-out")?;
-    Ok(FanoutHandle { frames, commands })
+    Ok(FanoutHandle { frames, speech, commands })
 }
 
 struct Driver {
@@ -172,21 +233,29 @@ struct Driver {
     socket: MediaSocket,
     fanout: Fanout,
     frames: Receiver<OpusFrame>,
+    speech: Receiver<Speech>,
     commands: Receiver<Command>,
     ingest: IngestHandle,
     talkback: TalkbackHandle,
+    connections: Connections,
+    streams: HashMap<SessionId, StreamSender>,
     out: Output,
     refused: u64,
+    stream_messages_dropped: u64,
 }
 
 impl Driver {
     fn run(mut self) {
-        let mut events = Events::with_capacity(8);
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut events = Events::with_capacity(64);
+        let mut buffer = vec![0; MAX_FRAME_BYTES];
         loop {
             // 1. Sound first: it is what people notice.
             while let Ok(frame) = self.frames.try_recv() {
                 self.fanout.handle_frame(&frame, Instant::now(), &mut self.out);
+                self.flush();
+            }
+            while let Ok(Speech { session, timestamp, packet }) = self.speech.try_recv() {
+                self.fanout.handle_speech(session, timestamp, packet, Instant::now(), &mut self.out);
                 self.flush();
             }
             // 2. Requests.
@@ -194,23 +263,29 @@ impl Driver {
                 self.obey(command);
                 self.flush();
             }
-            // 3. Datagrams.
-            let more = self.read(&mut buffer);
+            // 3. Datagrams, and frames of TCP connections.
+            let more = self.read(&mut buffer) | self.read_frames(&mut buffer);
             // 4. Timers.
             self.fanout.handle_timeout(Instant::now(), &mut self.out);
             self.flush();
+            self.connections.sweep(Instant::now(), |address| self.fanout.knows(address));
             // 5. Who listens, and who talks.
             while let Some(event) = self.fanout.poll_event() {
                 self.tell(event);
             }
             // 6. Wait, unless datagrams are left.
-            let timeout = self.fanout.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
+            let due =
+                [self.fanout.poll_timeout(), self.connections.poll_timeout()].into_iter().flatten().min();
+            let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
             let timeout = if more { Some(Duration::ZERO) } else { timeout };
             if let Err(failure) = self.poll.poll(&mut events, timeout)
                 && failure.kind() != io::ErrorKind::Interrupted
             {
                 error!(%failure, "Fan-out cannot wait for packets and ends");
                 return;
+            }
+            for event in events.iter().filter(|event| event.token().0 >= FIRST_CONNECTION) {
+                self.connections.wake(event.token());
             }
         }
     }
@@ -227,6 +302,17 @@ impl Driver {
                 Err(failure) if failure.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(failure) => debug!(%failure, "Failed to read from the media socket"),
             }
+        }
+        true
+    }
+
+    /// The same for the connections.
+    fn read_frames(&mut self, buffer: &mut [u8]) -> bool {
+        for _ in 0..BUDGET {
+            let Some((length, from, to)) = self.connections.receive(buffer) else { return false };
+            let frame = Incoming { from, to, bytes: &buffer[..length] };
+            self.fanout.handle_datagram(&frame, Instant::now(), &mut self.out);
+            self.flush();
         }
         true
     }
@@ -249,17 +335,33 @@ impl Driver {
             }
             Command::EndSource(source) => self.fanout.end_source(&source, now, &mut self.out),
             Command::EndTalkers(source) => self.fanout.end_talkers(&source, now, &mut self.out),
+            Command::Take(accepted) => self.connections.take(accepted, self.poll.registry(), now),
+            Command::OpenStream(source, purpose, sender, reply) => {
+                let opened = self.fanout.open_stream(source, purpose, now);
+                if let Ok(session) = &opened {
+                    self.streams.insert(session.id, sender);
+                }
+                let _ = reply.send(opened);
+            }
+            Command::SignOfLife(session) => self.fanout.handle_sign_of_life(session, now),
             Command::Counters(reply) => {
-                let _ = reply.send(MediaCounters {
-                    fanout: self.fanout.counters(),
-                    sessions: self.fanout.sessions(),
-                    refused: self.refused,
-                });
+                let _ = reply.send(self.counters());
             }
         }
     }
 
-    fn tell(&self, event: FanoutEvent) {
+    fn counters(&self) -> MediaCounters {
+        let streams = StreamCounters { open: self.streams.len(), dropped: self.stream_messages_dropped };
+        MediaCounters {
+            fanout: self.fanout.counters(),
+            sessions: self.fanout.sessions(),
+            refused: self.refused,
+            tcp: self.connections.counters(),
+            streams,
+        }
+    }
+
+    fn tell(&mut self, event: FanoutEvent) {
         match event {
             FanoutEvent::Audience { source, listeners } => {
                 self.ingest.tell_audience(source.clone(), listeners);
@@ -268,12 +370,24 @@ impl Driver {
             FanoutEvent::Joined { talker, source, listener } => self.talkback.join(talker, source, listener),
             FanoutEvent::Deafened { talker } => self.talkback.deafen(talker),
             FanoutEvent::Left { talker } => self.talkback.leave(talker),
+            FanoutEvent::StreamEnded { session } => drop(self.streams.remove(&session)),
         }
     }
 
     fn flush(&mut self) {
         for frame in self.out.microphones.drain(..) {
             self.talkback.hear(frame);
+        }
+        for message in self.out.messages.drain(..) {
+            let sent = self.streams.get(&message.session).map(|stream| stream.try_send(message));
+            // One that is gone says so by a request of its own.
+            if let Some(Err(TrySendError::Full(_))) = sent {
+                self.stream_messages_dropped += 1;
+            }
+        }
+        if !self.out.framed.is_empty() {
+            self.connections.send(&self.out.framed);
+            self.out.framed.clear();
         }
         if self.out.datagrams.is_empty() {
             return;

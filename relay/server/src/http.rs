@@ -1,11 +1,14 @@
 //! The HTTP side: the page, the API, WHEP and WHIP, over TLS for everybody and without for this machine.
 
+pub(crate) mod accept;
 pub(crate) mod events;
+mod ice;
 mod metrics;
 mod origin;
 pub(crate) mod problem;
 mod session;
 mod sources;
+pub(crate) mod stream;
 mod whep;
 mod whip;
 
@@ -20,17 +23,22 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use hyper_util::rt::TokioTimer;
 use soundport_api as api;
 use tokio::sync::watch;
 
+use self::accept::Doorman;
 use self::events::Events;
 use self::origin::Origins;
 use self::problem::Refusal;
+use self::stream::Tickets;
 use crate::discovery::SapCounters;
 use crate::fanout::FanoutHandle;
+use crate::ice::Ice;
 use crate::ingest::IngestHandle;
-use crate::options::{Announce, HostPort};
+use crate::network::Network;
+use crate::options::HostPort;
 use crate::page;
 use crate::talkback::TalkbackHandle;
 use crate::udp::bind_failed;
@@ -40,6 +48,9 @@ const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Nothing here takes longer; what does is a client that sends one byte a minute.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection whose client takes longer to write the head of a request, or to answer a ping, is closed.
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What handlers need.
 #[derive(Clone)]
@@ -53,9 +64,12 @@ pub(crate) struct State {
     pub(crate) events: Events,
     /// None where announcements are not heard.
     pub(crate) sap: Option<SapCounters>,
-    /// The media socket's address.
-    pub(crate) media: SocketAddr,
-    pub(crate) announce: watch::Receiver<Arc<[Announce]>>,
+    pub(crate) network: Network,
+    pub(crate) ice: Ice,
+    /// Who stands at the HTTPS port.
+    pub(crate) doorman: Doorman,
+    /// To streams, given and not used yet.
+    pub(crate) tickets: Tickets,
 }
 
 /// All routes.
@@ -64,8 +78,10 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
     Router::new()
         .route("/api/sources", get(sources::list))
         .route("/api/events", get(events::stream_events))
+        .route("/api/ice", get(ice::configuration))
         .merge(whep::routes())
         .merge(whip::routes())
+        .merge(stream::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
         .fallback(get(page::serve))
@@ -123,16 +139,24 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves one listener, with TLS if there is a certificate for it. Returns only on failure.
+/// Serves one listener, with TLS if it has a doorman. Returns only on failure.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<RustlsConfig>,
+    doorman: Option<Doorman>,
     router: Router,
 ) -> anyhow::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = match tls {
-        Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.serve(service).await,
-        None => axum_server::from_tcp(listener)?.serve(service).await,
+    let mut server = axum_server::from_tcp(listener)?;
+    let builder = server.http_builder();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADERS_WITHIN)
+        .keep_alive_timeout(HEADERS_WITHIN);
+    let served = match doorman {
+        Some(doorman) => server.acceptor(doorman).serve(service).await,
+        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
     };
     served.context("Failed to serve HTTP")
 }

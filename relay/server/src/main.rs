@@ -16,6 +16,7 @@ mod echo;
 mod fanout;
 mod files;
 mod http;
+mod ice;
 mod inbox;
 mod ingest;
 mod memory;
@@ -27,6 +28,7 @@ mod ports;
 mod relay;
 mod reload;
 mod talkback;
+mod tcp;
 mod udp;
 
 use std::io::IsTerminal;

@@ -1,10 +1,37 @@
 //! Addresses: this host's own, those of containers, and those that a listener can reach.
 
-use std::net::{IpAddr, SocketAddr};
+mod names;
 
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use soundport_core::fanout::Candidates;
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use crate::options::Announce;
+use self::names::Names;
+use crate::options::{Announce, Transport};
+
+/// Where listeners reach the relay: what it listens to, what the user announces, and what was found out.
+#[derive(Clone)]
+pub(crate) struct Network {
+    listening: Listening,
+    announce: watch::Receiver<Arc<[Announce]>>,
+    /// By which addresses the outside sees this host.
+    outside: watch::Receiver<Arc<[IpAddr]>>,
+    names: Names,
+}
+
+/// The addresses of what carries media.
+#[derive(Debug, Clone)]
+pub(crate) struct Listening {
+    /// The media socket's.
+    pub(crate) media: SocketAddr,
+    /// Those of HTTPS.
+    pub(crate) https: Arc<[SocketAddr]>,
+}
 
 /// Whether RTP is taken from there: this host, its containers and private networks (RFC 1918, 3927, 4193, 4291, 6598).
 pub(crate) fn is_private(ip: IpAddr) -> bool {
@@ -33,46 +60,99 @@ pub(crate) fn host_addresses() -> Vec<IpAddr> {
     addresses
 }
 
-/// The media port's addresses to give to a listener whose request came from `listener`.
-///
-/// `bound` is the media socket's address. What the user announces stands alone; else it is every address of the host,
-/// those of loopback only for a listener on this host, or where there is no other.
-pub(crate) async fn candidates(
-    bound: SocketAddr,
-    announce: &[Announce],
-    listener: IpAddr,
-) -> Vec<SocketAddr> {
-    if !announce.is_empty() {
-        return announced(announce, bound.port()).await;
+impl Network {
+    pub(crate) fn new(
+        listening: Listening,
+        announce: watch::Receiver<Arc<[Announce]>>,
+        outside: watch::Receiver<Arc<[IpAddr]>>,
+    ) -> Self {
+        Self { listening, announce, outside, names: Names::default() }
     }
-    if !bound.ip().is_unspecified() {
-        return vec![bound];
+
+    /// The addresses to give to a listener whose request came from `listener`. Takes a second at most.
+    ///
+    /// What the user announces stands in for the host's own addresses; what was found out is added to either.
+    pub(crate) async fn reachable(&self, listener: IpAddr) -> Candidates {
+        let announce = self.announce.borrow().clone();
+        let mut reachable = if announce.is_empty() {
+            self.listening.own(&host_addresses(), listener)
+        } else {
+            let resolved = join_all(announce.iter().map(|entry| self.names.resolve(&entry.host))).await;
+            self.listening.announced(announce.iter().zip(resolved))
+        };
+        self.listening.add_outside(&self.outside.borrow(), &mut reachable);
+        debug!(?reachable, %listener, "Candidates");
+        reachable
     }
-    let reachable = |ip: &IpAddr| bound.is_ipv6() || ip.is_ipv4();
-    let mut addresses: Vec<IpAddr> = host_addresses().into_iter().filter(reachable).collect();
-    let others = addresses.iter().any(|ip| !ip.is_loopback());
-    if others && !listener.to_canonical().is_loopback() {
-        addresses.retain(|ip| !ip.is_loopback());
-    }
-    addresses.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect()
 }
 
-/// Resolves what the user announces. A name that fails is left out: the others may do.
-async fn announced(announce: &[Announce], media_port: u16) -> Vec<SocketAddr> {
-    let mut addresses = Vec::new();
-    for entry in announce {
-        let port = entry.port.unwrap_or(media_port);
-        match tokio::net::lookup_host((entry.host.as_str(), port)).await {
-            Ok(found) => addresses.extend(found),
-            Err(error) => {
-                warn!(host = entry.host, %error, "Failed to resolve an announced name; it is left out")
+impl Listening {
+    /// Every address of the host, those of loopback only for a listener on this host, or where there is no other.
+    pub(crate) fn own(&self, host: &[IpAddr], listener: IpAddr) -> Candidates {
+        let listener = listener.to_canonical();
+        let others = host.iter().any(|ip| !ip.is_loopback());
+        let visible = |ip: &IpAddr| listener.is_loopback() || !others || !ip.is_loopback();
+        let at_any = |bound: &SocketAddr| {
+            let family = |ip: &&IpAddr| bound.is_ipv6() || ip.is_ipv4();
+            let visible = host.iter().filter(family).filter(|ip| visible(ip));
+            visible.map(|ip| SocketAddr::new(*ip, bound.port())).collect::<Vec<_>>()
+        };
+        let on_this_host = listener.is_loopback() || host.contains(&listener);
+        let tcp = self.https.iter().flat_map(|bound| match bound.ip() {
+            ip if ip.is_unspecified() => at_any(bound),
+            ip if ip.is_loopback() && !on_this_host => Vec::new(),
+            _ => vec![*bound],
+        });
+        let udp = if self.media.ip().is_unspecified() { at_any(&self.media) } else { vec![self.media] };
+        Candidates { udp, tcp: distinct(tcp) }
+    }
+
+    /// What the user announces, with what each entry resolved to. A name that failed is left out: the others may do.
+    fn announced<'a>(&self, entries: impl Iterator<Item = (&'a Announce, Vec<IpAddr>)>) -> Candidates {
+        let mut reachable = Candidates::default();
+        for (Announce { port, transport, .. }, found) in entries {
+            for ip in found {
+                if transport.is_none_or(|transport| transport == Transport::Udp) {
+                    reachable.udp.push(SocketAddr::new(ip, port.unwrap_or(self.media.port())));
+                }
+                // Nobody reaches from elsewhere a HTTPS that is on loopback, unless the user says so.
+                let tcp = transport.map_or_else(
+                    || self.is_open() || ip.is_loopback(),
+                    |transport| transport == Transport::Tcp,
+                );
+                if let (true, Some(https)) = (tcp, self.https.first()) {
+                    reachable.tcp.push(SocketAddr::new(ip, port.unwrap_or(https.port())));
+                }
             }
         }
+        Candidates { udp: distinct(reachable.udp), tcp: distinct(reachable.tcp) }
     }
-    let mut seen = std::collections::HashSet::new();
-    addresses.retain(|address| seen.insert(*address));
-    debug!(?addresses, "Announced");
-    addresses
+
+    /// Adds the addresses by which the outside sees this host, each with the ports as they are here. Where the user
+    /// announces such an address, its port is known better.
+    fn add_outside(&self, outside: &[IpAddr], reachable: &mut Candidates) {
+        let add = |addresses: &mut Vec<SocketAddr>, port: u16| {
+            let new = outside.iter().filter(|ip| addresses.iter().all(|known| known.ip() != **ip));
+            let new: Vec<_> = new.map(|ip| SocketAddr::new(*ip, port)).collect();
+            addresses.extend(new);
+        };
+        if !self.media.ip().is_loopback() {
+            add(&mut reachable.udp, self.media.port());
+        }
+        if let (true, Some(https)) = (self.is_open(), self.https.first()) {
+            add(&mut reachable.tcp, https.port());
+        }
+    }
+
+    /// Whether HTTPS is open to others than this host.
+    pub(crate) fn is_open(&self) -> bool {
+        self.https.iter().any(|bound| !bound.ip().is_loopback())
+    }
+}
+
+fn distinct(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut seen = HashSet::new();
+    addresses.into_iter().filter(|address| seen.insert(*address)).collect()
 }
 
 #[cfg(test)]
@@ -97,11 +177,90 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_is_announced_stands_alone() {
-        let announce = ["203.0.113.7:7000".parse().unwrap(), "203.0.113.7:7000".parse().unwrap()];
-        let found =
-            candidates("[::]:8443".parse().unwrap(), &announce, "198.51.100.1".parse().unwrap()).await;
-        assert_eq!(found, ["203.0.113.7:7000".parse().unwrap()]);
+    fn listening(media: &str, https: &[&str]) -> Listening {
+        let https = https.iter().map(|address| address.parse().unwrap()).collect();
+        Listening { media: media.parse().unwrap(), https }
+    }
+
+    fn words(addresses: &[SocketAddr]) -> String {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    fn own(listening: &Listening, host: &str, listener: &str) -> (String, String) {
+        let host: Vec<_> = host.split(' ').map(|ip| ip.parse().unwrap()).collect();
+        let Candidates { udp, tcp } = listening.own(&host, listener.parse().unwrap());
+        (words(&udp), words(&tcp))
+    }
+
+    fn announced(listening: &Listening, entries: &[&str]) -> (String, String) {
+        let entries: Vec<Announce> = entries.iter().map(|entry| entry.parse().unwrap()).collect();
+        let resolved = entries.iter().map(|entry| vec![entry.host.parse().unwrap()]);
+        let Candidates { udp, tcp } = listening.announced(entries.iter().zip(resolved));
+        (words(&udp), words(&tcp))
+    }
+
+    fn pair(udp: &str, tcp: &str) -> (String, String) {
+        (udp.to_owned(), tcp.to_owned())
+    }
+
+    #[test]
+    fn listeners_elsewhere_get_no_loopback_address() {
+        let open = listening("[::]:8443", &["[::]:9443"]);
+        let host = "192.168.1.2 2001:db8::2 127.0.0.1 ::1";
+        assert_eq!(
+            own(&open, host, "192.168.1.9"),
+            pair("192.168.1.2:8443 [2001:db8::2]:8443", "192.168.1.2:9443 [2001:db8::2]:9443")
+        );
+        assert_eq!(own(&open, "127.0.0.1", "192.168.1.9"), pair("127.0.0.1:8443", "127.0.0.1:9443"));
+        let (_, tcp) = own(&open, host, "::ffff:127.0.0.1");
+        assert_eq!(tcp, "192.168.1.2:9443 [2001:db8::2]:9443 127.0.0.1:9443 [::1]:9443");
+    }
+
+    #[test]
+    fn a_host_with_ipv6_alone_is_reached_by_it() {
+        let open = listening("[::]:8443", &["[::]:8443"]);
+        assert_eq!(
+            own(&open, "2001:db8::2 ::1", "2001:db8::9"),
+            pair("[2001:db8::2]:8443", "[2001:db8::2]:8443")
+        );
+    }
+
+    #[test]
+    fn https_on_loopback_is_for_this_host_alone() {
+        let closed = listening("0.0.0.0:8443", &["127.0.0.1:8443", "[::1]:8443"]);
+        let host = "192.168.1.2 2001:db8::2 127.0.0.1 ::1";
+        assert_eq!(own(&closed, host, "192.168.1.9"), pair("192.168.1.2:8443", ""));
+        assert_eq!(own(&closed, host, "::1").1, "127.0.0.1:8443 [::1]:8443");
+        assert_eq!(own(&closed, host, "192.168.1.2").1, "127.0.0.1:8443 [::1]:8443");
+        let (udp, tcp) = announced(&closed, &["203.0.113.7", "203.0.113.7:9000/tcp", "127.0.0.1"]);
+        assert_eq!(udp, "203.0.113.7:8443 127.0.0.1:8443");
+        assert_eq!(tcp, "203.0.113.7:9000 127.0.0.1:8443");
+    }
+
+    #[test]
+    fn one_address_of_many_may_be_listened_to() {
+        let one = listening("192.168.1.2:8443", &["192.168.1.2:443"]);
+        assert_eq!(own(&one, "192.168.1.2 10.0.0.1", "8.8.8.8"), pair("192.168.1.2:8443", "192.168.1.2:443"));
+    }
+
+    #[test]
+    fn what_is_announced_stands_alone_and_once() {
+        let open = listening("[::]:8443", &["[::]:9443"]);
+        assert_eq!(
+            announced(&open, &["203.0.113.7", "203.0.113.7"]),
+            pair("203.0.113.7:8443", "203.0.113.7:9443")
+        );
+        assert_eq!(announced(&open, &["[2001:db8::1]:9000/tcp"]), pair("", "[2001:db8::1]:9000"));
+        assert_eq!(announced(&open, &["203.0.113.7:7000/udp"]), pair("203.0.113.7:7000", ""));
+        assert_eq!(announced(&open, &["203.0.113.7:7000"]), pair("203.0.113.7:7000", "203.0.113.7:7000"));
+    }
+
+    #[test]
+    fn what_was_found_out_is_added_unless_announced() {
+        let open = listening("[::]:8443", &["[::]:9443"]);
+        let mut reachable = Candidates { udp: vec!["203.0.113.7:7000".parse().unwrap()], tcp: Vec::new() };
+        open.add_outside(&["203.0.113.7".parse().unwrap(), "2001:db8::7".parse().unwrap()], &mut reachable);
+        assert_eq!(words(&reachable.udp), "203.0.113.7:7000 [2001:db8::7]:8443");
+        assert_eq!(words(&reachable.tcp), "203.0.113.7:9443 [2001:db8::7]:9443");
     }
 }

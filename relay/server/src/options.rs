@@ -1,6 +1,7 @@
 //! What the relay is told to do: as the user writes it ([`Flags`]), and as the relay reads it ([`Options`]).
 
 pub(crate) mod address;
+pub(crate) mod ice;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -8,10 +9,12 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
+use ipnet::IpNet;
 use soundport_core::ingest::EncodeConfig;
 use soundport_core::{AudioFormat, FrameLength};
 
 pub(crate) use self::address::{Announce, From, HostPort};
+pub(crate) use self::ice::{IceEntry, IceOptions, IceUrl, Secret, Transport, TurnCredentials};
 
 use crate::config::Settings;
 use crate::config::mistake::{Mistakes, Place};
@@ -68,9 +71,23 @@ pub(crate) struct Flags {
     )]
     multicast: Option<String>,
 
-    /// Where browsers reach the media port, if not at this host's own addresses: IP or name, and the port if it differs
-    #[arg(long, env = "SOUNDPORT_ANNOUNCE", value_name = "HOST[:PORT]", num_args = 1.., value_delimiter = ',')]
+    /// Where browsers reach the relay, if not at this host's own addresses: IP or name, and the port if it differs outside
+    #[arg(
+        long,
+        env = "SOUNDPORT_ANNOUNCE",
+        value_name = "HOST[:PORT[/udp|/tcp]]",
+        num_args = 1..,
+        value_delimiter = ','
+    )]
     announce: Option<Vec<String>>,
+
+    /// Ask this STUN server for the address by which the outside sees this host, and offer it to browsers as well
+    #[arg(long, env = "SOUNDPORT_STUN", value_name = "HOST[:PORT]")]
+    stun: Option<String>,
+
+    /// Believe what this reverse proxy says of whom it forwards (X-Forwarded-For, -Prefix): an IP or a network
+    #[arg(long = "proxy", env = "SOUNDPORT_PROXIES", value_name = "IP[/BITS]", num_args = 1.., value_delimiter = ',')]
+    proxies: Option<Vec<String>>,
 
     /// Let pages of this origin use the relay, such as `https://desktop.example.org` (pages on localhost may)
     #[arg(long = "origin", env = "SOUNDPORT_ORIGINS", value_name = "ORIGIN", num_args = 1.., value_delimiter = ',')]
@@ -129,9 +146,54 @@ pub(crate) struct Flags {
     )]
     allow_talk: Option<String>,
 
+    #[command(flatten)]
+    ice: IceFlags,
+
     /// Which of them come from the environment.
     #[arg(skip)]
     environment: Vec<String>,
+}
+
+/// The options of `[ice]`.
+#[derive(Debug, Clone, Default, Args)]
+struct IceFlags {
+    /// STUN servers for browsers, such as `stun:stun.example.org:3478`
+    #[arg(long = "ice-stun", env = "SOUNDPORT_ICE_STUN", value_name = "URL", num_args = 1.., value_delimiter = ',')]
+    ice_stun: Option<Vec<String>>,
+
+    /// TURN servers for browsers, such as `turn:turn.example.org:3478?transport=udp`
+    #[arg(long = "ice-turn", env = "SOUNDPORT_ICE_TURN", value_name = "URL", num_args = 1.., value_delimiter = ',')]
+    ice_turn: Option<Vec<String>>,
+
+    /// coturn's `static-auth-secret`; others see the command line, so better in the file or the environment
+    #[arg(long = "ice-secret", env = "SOUNDPORT_ICE_SECRET", value_name = "TEXT", hide_env_values = true)]
+    ice_secret: Option<Secret>,
+
+    /// For how many seconds credentials minted from the secret are good [default: 3600]
+    #[arg(
+        long = "ice-ttl",
+        env = "SOUNDPORT_ICE_TTL",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    ice_ttl: Option<String>,
+
+    /// Who browsers are to the TURN servers, where there is no secret
+    #[arg(long = "ice-username", env = "SOUNDPORT_ICE_USERNAME", value_name = "TEXT")]
+    ice_username: Option<String>,
+
+    /// The password that belongs to it; others see the command line, so better in the file or the environment
+    #[arg(
+        long = "ice-credential",
+        env = "SOUNDPORT_ICE_CREDENTIAL",
+        value_name = "TEXT",
+        hide_env_values = true
+    )]
+    ice_credential: Option<Secret>,
+
+    /// Which ways browsers may take: `all`, or `relay` for TURN alone [default: all]
+    #[arg(long = "ice-policy", env = "SOUNDPORT_ICE_POLICY", value_name = "POLICY")]
+    ice_policy: Option<String>,
 }
 
 /// The relay's options, complete and checked.
@@ -146,6 +208,11 @@ pub(crate) struct Options {
     /// Whether groups that containers announce are joined.
     pub(crate) multicast: bool,
     pub(crate) announce: Vec<Announce>,
+    /// Who is asked for the relay's outside address.
+    pub(crate) stun: Option<IceUrl>,
+    /// Whose word is taken on whom they forward.
+    pub(crate) proxies: Vec<IpNet>,
+    pub(crate) ice: IceOptions,
     pub(crate) origins: Vec<String>,
     pub(crate) certificate: CertificateFiles,
     /// The folder of what the relay keeps.
@@ -220,6 +287,7 @@ impl Options {
             ("rtp", self.rtp != running.rtp),
             ("sap", self.sap != running.sap),
             ("multicast", self.multicast != running.multicast),
+            ("proxies", self.proxies != running.proxies),
             ("origins", self.origins != running.origins),
             ("certs, cert and key", self.certificate != running.certificate),
             ("demo", self.demo != running.demo),
@@ -245,6 +313,7 @@ impl Flags {
     /// What was given, by key, and where.
     pub(crate) fn given(&self) -> Vec<(&'static str, Place, Vec<String>)> {
         let one = |value: &Option<String>| value.clone().map(|value| vec![value]);
+        let secret = |value: &Option<Secret>| value.as_ref().map(|value| vec![value.expose().to_owned()]);
         let all = [
             ("https", one(&self.https)),
             ("http", one(&self.http)),
@@ -253,6 +322,8 @@ impl Flags {
             ("sap", one(&self.sap)),
             ("multicast", one(&self.multicast)),
             ("announce", self.announce.clone()),
+            ("stun", one(&self.stun)),
+            ("proxies", self.proxies.clone()),
             ("origins", self.origins.clone()),
             ("certs", one(&self.certs)),
             ("cert", one(&self.cert)),
@@ -262,6 +333,13 @@ impl Flags {
             ("demo", one(&self.demo)),
             ("echo", one(&self.echo)),
             ("allow_talk", one(&self.allow_talk)),
+            ("ice_stun", self.ice.ice_stun.clone()),
+            ("ice_turn", self.ice.ice_turn.clone()),
+            ("ice_secret", secret(&self.ice.ice_secret)),
+            ("ice_ttl", one(&self.ice.ice_ttl)),
+            ("ice_username", one(&self.ice.ice_username)),
+            ("ice_credential", secret(&self.ice.ice_credential)),
+            ("ice_policy", one(&self.ice.ice_policy)),
         ];
         let place = |key| match self.environment.iter().any(|name| name == key) {
             true => Place::Environment(key),

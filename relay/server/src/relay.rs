@@ -22,9 +22,12 @@ use crate::built_in::BuiltIn;
 use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
 use crate::echo::Echo;
+use crate::http::accept::Doorman;
 use crate::http::events::Events;
+use crate::ice::Ice;
 use crate::ingest::IngestThread;
 use crate::memory::Memory;
+use crate::network::{Listening, Network};
 use crate::options::Options;
 use crate::reload::{self, Changing};
 use crate::talkback::{TalkNews, TalkbackThread};
@@ -52,7 +55,10 @@ pub(crate) fn run(
     let rtp = udp::bind(options.rtp, "--rtp")?;
     let sap = options.sap.map(|sap| udp::bind_shared(sap, "--sap")).transpose()?;
     let tls = certificates::load(&options.certificate)?;
-    let media_address = media.local_addr().context("Failed to find the media port")?;
+    let listening = Listening {
+        media: media.local_addr().context("Failed to find the media port")?,
+        https: https.iter().filter_map(|listener| listener.local_addr().ok()).collect(),
+    };
     let rtp_address = rtp.local_addr().context("Failed to find the RTP port")?;
 
     let encode = EncodeConfig { frame: options.frame, bitrate_bps: options.bitrate_bps };
@@ -98,36 +104,45 @@ pub(crate) fn run(
         .build()
         .context("Failed to start the HTTP runtime")?;
     runtime.block_on(async {
-        let (relay, relay_now) =
-            watch::channel(api::Relay { instance: instance()?, ..api::Relay::default() });
+        let (relay, relay_now) = watch::channel(api::Relay {
+            instance: instance()?,
+            ice: !options.ice.servers.is_empty(),
+            announced: !options.announce.is_empty(),
+            ..api::Relay::default()
+        });
         let (wanted, wanted_now) = watch::channel(Arc::new(options.wanted()));
         let (announce, announce_now) = watch::channel(options.announce.clone().into());
+        let (ice, ice_now) = watch::channel(Arc::new(options.ice.clone()));
+        let (_outside, outside_now) = watch::channel(Arc::from([]));
         let (allow, permissions) = watch::channel(Arc::default());
         let (publish, sources) = watch::channel(Arc::from([]));
         let (talk, talkable) = watch::channel(Arc::default());
         let outputs = directory::Outputs { sources: publish, talkable: talk, talkback: talkback.clone() };
         let inputs = directory::Inputs { known, news, permissions, built_in };
+        let doorman = Doorman::new(tls, fanout.clone());
         let state = http::State {
             fanout,
+            doorman: doorman.clone(),
             sources: sources.clone(),
             events: Events::start(relay_now, sources, ingest_handle.clone()),
             ingest: ingest_handle.clone(),
             talkback: talkback.clone(),
             talkable,
             sap,
-            media: media_address,
-            announce: announce_now,
+            network: Network::new(listening, announce_now, outside_now),
+            ice: Ice::new(ice_now),
+            tickets: http::stream::Tickets::default(),
         };
         let router = http::router(state, &options.origins);
         let local = http::local_only(router.clone(), &options.origins);
         tokio::spawn(configured::keep(wanted_now, ingest_handle, allow));
         tokio::spawn(directory::keep(inputs, outputs));
-        let changing = Changing { wanted, announce, relay };
+        let changing = Changing { wanted, announce, ice, relay };
         let reloading = tokio::spawn(reload::on_hangup(options, read_again, changing));
         greet(&plain, &https, rtp_address.port());
         let mut servers = JoinSet::new();
         for listener in https {
-            servers.spawn(http::serve(listener, Some(tls.clone()), router.clone()));
+            servers.spawn(http::serve(listener, Some(doorman.clone()), router.clone()));
         }
         for listener in plain {
             servers.spawn(http::serve(listener, None, local.clone()));

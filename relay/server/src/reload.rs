@@ -11,12 +11,13 @@ use tracing::{error, info, warn};
 
 use crate::config::mistake::Mistakes;
 use crate::configured::Wanted;
-use crate::options::{Announce, Options};
+use crate::options::{Announce, IceOptions, Options};
 
 /// What may change while the relay runs.
 pub(crate) struct Changing {
     pub(crate) wanted: watch::Sender<Arc<Wanted>>,
     pub(crate) announce: watch::Sender<Arc<[Announce]>>,
+    pub(crate) ice: watch::Sender<Arc<IceOptions>>,
     pub(crate) relay: watch::Sender<api::Relay>,
 }
 
@@ -48,6 +49,7 @@ impl Changing {
         info!("The configuration was read again");
         self.wanted.send_replace(Arc::new(fresh.wanted()));
         self.announce.send_replace(fresh.announce.clone().into());
+        self.ice.send_replace(Arc::new(fresh.ice.clone()));
         let trouble = fresh.needs_restart(running).map(|keys| {
             warn!("Restart the relay for what changed of {keys}");
             format!("The relay must be restarted for what changed in its configuration of {keys}.")

@@ -164,7 +164,7 @@ impl MediaSocket {
         let from = message.address.as_ref().and_then(socket_addr).ok_or(io::ErrorKind::AddrNotAvailable)?;
         let arrived = message.cmsgs()?.find_map(arrival).unwrap_or_else(|| self.bound.ip());
         let to = SocketAddr::new(arrived.to_canonical(), self.bound.port());
-        Ok((message.bytes, PeerAddr(from), LocalAddr(to)))
+        Ok((message.bytes, PeerAddr::Udp(from), LocalAddr(to)))
     }
 
     /// Sends all of `batch`. Returns how many the kernel would not take: they are dropped, as UDP may.
@@ -188,7 +188,7 @@ impl MediaSocket {
                 Err(Errno::EAGAIN) => return refused + chunk.len() as u64,
                 // One address that cannot be reached must not hold up the others.
                 Err(error) => {
-                    debug!(to = %chunk[0].to.0, %error, "Datagram not sent");
+                    debug!(to = %chunk[0].to, %error, "Datagram not sent");
                     refused += 1;
                     chunk = &chunk[1..];
                 }
@@ -200,7 +200,7 @@ impl MediaSocket {
     fn send_some(&mut self, chunk: &[Transmit]) -> nix::Result<usize> {
         let slices: Vec<[IoSlice<'_>; 1]> = chunk.iter().map(|t| [IoSlice::new(&t.bytes)]).collect();
         let addresses: Vec<Option<SockaddrStorage>> =
-            chunk.iter().map(|t| Some(self.reachable(t.to.0).into())).collect();
+            chunk.iter().map(|t| Some(self.reachable(t.to.address()).into())).collect();
         let fd = self.socket.as_raw_fd();
         let from = chunk.first().and_then(|t| t.from).map(|from| from.0.ip());
         let sent = match (self.bound, from) {

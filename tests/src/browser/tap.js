@@ -73,13 +73,12 @@
     reader.readAsDataURL(new Blob([buffer]));
   });
 
-  // The frames heard from now on for `seconds`, with the time at which each block of 128 came into the graph.
-  tap.record = async (seconds) => {
-    const deadline = performance.now() + seconds * 1000 + 5000;
-    const first = tap.chunks.length + tap.dropped;
-    const enough = () => tap.rate && (tap.chunks.length + tap.dropped - first) * 1024 >= seconds * tap.rate;
-    while (!enough() && performance.now() < deadline) await new Promise((done) => setTimeout(done, 5));
-    const chunks = tap.chunks.slice(Math.max(0, first - tap.dropped));
+  // How much was heard so far, to hand out what comes after it.
+  tap.mark = () => tap.chunks.length + tap.dropped;
+
+  // The frames heard since a mark, with the time at which each block of 128 came into the graph.
+  tap.since = async (mark) => {
+    const chunks = tap.chunks.slice(Math.max(0, mark - tap.dropped));
     const samples = new Float32Array(chunks.length * 2048);
     chunks.forEach(({ left, right }, chunk) => {
       for (let frame = 0; frame < 1024; frame += 1) {
@@ -89,6 +88,26 @@
     });
     const times = chunks.flatMap(({ times }) => times);
     return { rate: tap.rate, error: tap.error, times, samples: await base64(samples.buffer) };
+  };
+
+  // What is heard from now on for `seconds`.
+  tap.record = async (seconds) => {
+    const deadline = performance.now() + seconds * 1000 + 5000;
+    const mark = tap.mark();
+    const enough = () => tap.rate && (tap.mark() - mark) * 1024 >= seconds * tap.rate;
+    while (!enough() && performance.now() < deadline) await new Promise((done) => setTimeout(done, 5));
+    return await tap.since(mark);
+  };
+
+  // Milliseconds from the latest click to the first sample after it that is louder than `level`, once there is one.
+  tap.firstSound = (level) => {
+    for (const { left, right, times } of tap.chunks) {
+      const index = left.findIndex((sample, at) => {
+        return times[at >> 7] >= tap.clicked && Math.max(Math.abs(sample), Math.abs(right[at])) > level;
+      });
+      if (index >= 0) return times[index >> 7] - tap.clicked;
+    }
+    return null;
   };
 
   // The statistics of the newest session's received sound.

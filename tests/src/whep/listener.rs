@@ -1,9 +1,13 @@
-use std::net::{SocketAddr, UdpSocket};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use str0m::media::Direction;
+use str0m::net::Protocol;
 
 use super::{Packet, Stream};
+use crate::line::Line;
 use crate::wire::Wire;
 use crate::{Answer, Http, Request};
 
@@ -21,7 +25,16 @@ impl Listener {
     /// # Errors
     /// When the relay refuses, or answers with something else than a session.
     pub fn join(http: &Http, source: &str) -> Result<Self> {
-        let (wire, answer) = Wire::join(http, &format!("/whep/{source}"), Direction::RecvOnly, stereo)?;
+        Self::join_by(Protocol::Udp, http, source)
+    }
+
+    /// As [`Self::join`], to connect by UDP or by TCP.
+    ///
+    /// # Errors
+    /// As [`Self::join`], or when there is no TCP candidate to connect to.
+    pub(crate) fn join_by(protocol: Protocol, http: &Http, source: &str) -> Result<Self> {
+        let path = format!("/whep/{source}");
+        let (wire, answer) = Wire::join(http, &path, protocol, Direction::RecvOnly, stereo)?;
         Ok(Self { wire, answer: answer.text(), stream: Stream::default() })
     }
 
@@ -29,8 +42,19 @@ impl Listener {
     ///
     /// # Errors
     /// When the system gives none.
-    pub fn socket(&self) -> Result<UdpSocket> {
-        self.wire.socket()
+    pub fn socket(&self) -> Result<OwnedFd> {
+        Ok(self.wire.line()?.into_fd())
+    }
+
+    /// Says by TCP that a frame follows that is longer than any.
+    pub(crate) fn lie(&self) -> Result<()> {
+        let Line::Tcp(mut stream, _) = self.line()? else { bail!("there are no frames in UDP") };
+        Ok(stream.write_all(&[u8::MAX; 2])?)
+    }
+
+    /// A second handle to receive by.
+    pub(crate) fn line(&self) -> Result<Line> {
+        self.wire.line()
     }
 
     /// Takes a datagram if there is one, and does what is due.

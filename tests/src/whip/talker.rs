@@ -1,13 +1,15 @@
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use soundport_api::TALKER_HEADER;
 use str0m::Input;
 use str0m::media::Direction;
+use str0m::net::Protocol;
 use str0m::rtp::RtpWrite;
 
 use super::speech::Said;
+use crate::line::Line;
 use crate::wire::Wire;
 use crate::{Answer, Http};
 
@@ -26,20 +28,18 @@ impl Talker {
     pub fn join(http: &Http, source: &str, with: Option<&str>, stereo: bool) -> Result<Self> {
         let query = with.map(|with| format!("?with={with}")).unwrap_or_default();
         let path = format!("/whip/{source}{query}");
-        let (wire, answer) = Wire::join(http, &path, Direction::SendOnly, |offer| match stereo {
-            true => offer.replace("useinbandfec=1", "useinbandfec=1;stereo=1;sprop-stereo=1"),
-            false => offer,
-        })?;
+        let (wire, answer) =
+            Wire::join(http, &path, Protocol::Udp, Direction::SendOnly, |offer| match stereo {
+                true => offer.replace("useinbandfec=1", "useinbandfec=1;stereo=1;sprop-stereo=1"),
+                false => offer,
+            })?;
         let id = answer.header(TALKER_HEADER).context("no number of the talker")?.parse()?;
         Ok(Self { wire, id })
     }
 
-    /// A second handle of the socket, to wait on.
-    ///
-    /// # Errors
-    /// When the system gives none.
-    pub fn socket(&self) -> Result<UdpSocket> {
-        self.wire.socket()
+    /// A second handle to receive by.
+    pub(crate) fn line(&self) -> Result<Line> {
+        self.wire.line()
     }
 
     /// Takes a datagram if there is one, and does what is due.

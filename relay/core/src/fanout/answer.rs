@@ -2,11 +2,11 @@
 //! one, and stereo asked for.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 
 use sdp_types::Attribute;
 use str0m::IceCreds;
 
+use super::datagram::Candidates;
 use super::offer::{Flow, Offer, Section};
 
 /// Opus as it is sent: stereo in both directions of the description, or Chrome and Safari play mono
@@ -20,7 +20,7 @@ const FROM_TALKER: &str = "minptime=10;useinbandfec=1";
 const FROM_STEREO_TALKER: &str = "minptime=10;useinbandfec=1;stereo=1;maxaveragebitrate=128000";
 
 /// Weaves `engine`, str0m's answer to [`Offer::narrowed`], into an answer to the offer as it came.
-pub(super) fn weave(offer: &Offer, engine: &str, candidates: &[SocketAddr]) -> String {
+pub(super) fn weave(offer: &Offer, engine: &str, candidates: &Candidates) -> String {
     let (session, accepted_lines) = split(engine);
     let mut sdp = String::with_capacity(1024);
     for line in session.filter(|line| offer.bundled || !line.starts_with("a=group:")) {
@@ -38,7 +38,7 @@ pub(super) fn weave(offer: &Offer, engine: &str, candidates: &[SocketAddr]) -> S
 }
 
 /// The answer to an ICE restart: an SDP fragment (RFC 8840, section 9) with the relay's new credentials.
-pub(super) fn fragment(offer: &Offer, credentials: &IceCreds, candidates: &[SocketAddr]) -> String {
+pub(super) fn fragment(offer: &Offer, credentials: &IceCreds, candidates: &Candidates) -> String {
     let mut sdp = String::with_capacity(512);
     push(&mut sdp, "a=ice-lite");
     push(&mut sdp, &format!("a=ice-ufrag:{}", credentials.ufrag));
@@ -54,7 +54,7 @@ fn split(engine: &str) -> (impl Iterator<Item = &str>, &str) {
     (engine[..cut].lines(), &engine[cut..])
 }
 
-fn accepted(sdp: &mut String, offer: &Offer, media: &str, candidates: &[SocketAddr]) {
+fn accepted(sdp: &mut String, offer: &Offer, media: &str, candidates: &Candidates) {
     let fmtp = format!("a=fmtp:{} ", offer.payload_type());
     for line in media.lines() {
         let replaced = line.starts_with("a=candidate:")
@@ -95,12 +95,18 @@ fn rejected(sdp: &mut String, m_line: &str, mid: Option<&str>, formats: &[Attrib
     push(sdp, "a=inactive");
 }
 
-fn push_candidates(sdp: &mut String, candidates: &[SocketAddr]) {
-    for (index, address) in candidates.iter().enumerate() {
-        // RFC 8445, section 5.1.2.1: type preference of a host candidate, then our order, then component 1.
-        let priority = (126 << 24) | ((0xffff - index) << 8) | 255;
+fn push_candidates(sdp: &mut String, candidates: &Candidates) {
+    // RFC 8445, section 5.1.2.1: type preference of a host candidate, then our order, then component 1. A TCP candidate's local preference
+    // begins with its direction (RFC 6544, section 4.2), and so is below any of UDP.
+    const HOST: usize = 126 << 24;
+    const PASSIVE: usize = 2 << 13;
+    let udp = candidates.udp.iter().enumerate().map(|(n, address)| (0xffff - n, "udp", address, ""));
+    let tcp = candidates.tcp.iter().enumerate();
+    let tcp = tcp.map(|(n, address)| (PASSIVE | (0x1fff - n), "tcp", address, " tcptype passive"));
+    for (foundation, (preference, transport, address, role)) in (1..).zip(udp.chain(tcp)) {
+        let priority = HOST | preference << 8 | 255;
         let (ip, port) = (address.ip(), address.port());
-        push(sdp, &format!("a=candidate:{} 1 udp {priority} {ip} {port} typ host", index + 1));
+        push(sdp, &format!("a=candidate:{foundation} 1 {transport} {priority} {ip} {port} typ host{role}"));
     }
     push(sdp, "a=end-of-candidates");
 }

@@ -1,7 +1,8 @@
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use thiserror::Error;
 
+use super::datagram::Candidates;
 use super::offer::{Credentials, OfferError};
 use crate::frame::SourceId;
 use crate::mic::TalkerId;
@@ -9,6 +10,9 @@ use crate::session::SessionId;
 
 /// Talkers of one source: more voices than anybody could tell apart, and each costs a decoder.
 pub(super) const MAX_TALKERS: usize = 16;
+
+/// How long a session waits for its connection at the most.
+pub const MAX_PATIENCE: Duration = Duration::from_secs(300);
 
 /// What somebody wants of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +32,10 @@ pub struct Connect {
     pub purpose: Purpose,
     /// The SDP offer (RFC 8866).
     pub offer: String,
-    /// The relay's addresses as the other side can reach them, best first; given as host candidates.
-    pub candidates: Vec<SocketAddr>,
+    /// The relay's addresses as the other side can reach them.
+    pub candidates: Candidates,
+    /// How long the session may wait for its connection; [`MAX_PATIENCE`] at the most.
+    pub patience: Duration,
 }
 
 /// A session as the other side needs to know it.
@@ -41,9 +47,16 @@ pub struct Session {
     pub source: SourceId,
     /// The talker's number; none for a listener.
     pub talker: Option<TalkerId>,
-    /// Names the ICE session: changes with every ICE restart.
-    pub ice_tag: String,
-    /// The other side's ICE credentials.
+    /// Its ICE session; none of a stream.
+    pub ice: Option<IceSession>,
+}
+
+/// A session's connection as ICE knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceSession {
+    /// Changes with every ICE restart.
+    pub tag: String,
+    /// The other side's credentials.
     pub remote: Credentials,
 }
 

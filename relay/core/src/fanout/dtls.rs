@@ -11,6 +11,8 @@ use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
 use str0m::crypto::CryptoError;
 use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion};
 
+use super::connect::MAX_PATIENCE;
+
 /// AWS-LC for everything, with the DTLS configuration shared by all sessions.
 pub(super) fn crypto_provider() -> CryptoProvider {
     CryptoProvider { dtls_provider: &SharedConfig, ..str0m_aws_lc_rs::default_provider() }
@@ -27,7 +29,9 @@ fn config(mtu: Option<usize>) -> Result<Arc<dimpl::Config>, CryptoError> {
         return Ok(config.clone());
     }
     // ICE has proved that the peer receives at its address: DTLS cookies would prove it again, for a round trip.
-    let mut builder = dimpl::Config::builder().use_server_cookie(false);
+    // A session that may wait long for its other side is not to end because DTLS waited, too.
+    let builder = dimpl::Config::builder().use_server_cookie(false);
+    let mut builder = builder.handshake_timeout(MAX_PATIENCE * 2);
     if let Some(mtu) = mtu {
         builder = builder.mtu(mtu);
     }

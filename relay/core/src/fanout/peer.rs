@@ -1,181 +1,74 @@
-//! One WebRTC connection, of a listener or a talker: the only owner of str0m's [`Rtc`].
-//!
-//! str0m asks that every mutation be followed by draining its output; each method here ends drained.
+//! A listener or a talker: what it is here for, and the way that its packets take.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::change::SdpOffer;
-use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
-use str0m::error::IceError;
-use str0m::media::{Frequency, MediaTime, Mid, Pt};
-use str0m::net::{DatagramRecv, Protocol, Receive};
-use str0m::rtp::{Extension, ExtensionMap};
-use str0m::{Candidate, Event, IceCreds, Input, Output as Engaged, Rtc, RtcConfig};
 use tracing::debug;
 
-use super::offer::{Credentials, Offer, OfferError};
+use super::connection::{Connection, Verdict};
+use super::offer::{Credentials, OfferError};
 use super::role::{Listening, Role, Talking};
-use super::stun::Check;
-use super::{Incoming, LocalAddr, Output, PeerAddr, Transmit, answer};
+use super::{IceSession, Incoming, Output, PeerAddr, Session, StreamMessage};
 use crate::frame::{OpusFrame, Recipients, SourceId};
 use crate::session::SessionId;
 
 /// A peer from which nothing has come for this long is gone. Browsers check consent every 2.5 to 5 s (RFC 7675).
-const SILENCE: Duration = Duration::from_secs(20);
+pub(super) const SILENCE: Duration = Duration::from_secs(20);
 
-/// The ways that a peer may have checked: more than any host has interfaces, and a bound on what a stranger can fill.
-const MAX_PATHS: usize = 16;
-
-/// str0m keeps sent packets for retransmission, which Opus never asks for: keep next to none.
-const RETRANSMISSION_CACHE: usize = 2;
-
-/// What all peers share.
-pub(super) struct Engine {
-    crypto: Arc<CryptoProvider>,
-    certificate: DtlsCert,
+/// A listener or a talker.
+pub(super) struct Peer {
+    identity: Identity,
+    link: Link,
+    last_heard: Instant,
+    /// How long it may take to connect.
+    patience: Duration,
 }
 
-impl Engine {
-    /// Mints the DTLS certificate. None if the crypto provider cannot.
-    pub(super) fn new() -> Option<Self> {
-        let crypto = Arc::new(super::dtls::crypto_provider());
-        let certificate = crypto.dtls_provider.generate_certificate()?;
-        Some(Self { crypto, certificate })
-    }
-
-    fn rtc(&self, local: IceCreds, role: &Role, now: Instant) -> Rtc {
-        let mut extensions = ExtensionMap::empty();
-        extensions.set(1, Extension::RtpMid);
-        RtcConfig::new()
-            .set_crypto_provider(self.crypto.clone())
-            .set_dtls_cert(self.certificate.clone())
-            // DTLS 1.3 costs seven times the media's encryption, for nothing that a listener would notice.
-            .set_dtls_version(DtlsVersion::Dtls12)
-            .set_ice_lite(true)
-            .set_local_ice_credentials(local)
-            .clear_codecs()
-            .enable_opus(true, false)
-            // Transport-wide congestion control would make browsers send 16 packets a second.
-            .set_extension_map(extensions)
-            .set_send_buffer_audio(RETRANSMISSION_CACHE)
-            // A talker's packets are put into order by talkback, which knows how long it may wait for one.
-            .set_rtp_mode(matches!(role, Role::Talker(_)))
-            .build(now)
-    }
-}
-
-/// What is drawn or given for a peer before its offer is looked at.
+/// Who a peer is.
 pub(super) struct Identity {
     pub(super) session: SessionId,
     pub(super) source: SourceId,
-    /// The relay's ICE credentials, which name the peer's index.
-    pub(super) local: IceCreds,
     /// What it is here for.
     pub(super) role: Role,
 }
 
-/// A listener's or a talker's connection.
-pub(super) struct Peer {
-    rtc: Rtc,
-    session: SessionId,
-    source: SourceId,
-    offer: Offer,
-    candidates: Vec<SocketAddr>,
-    media: (Mid, Pt),
-    /// Where the peer's checks came from and to. The first is not special: str0m nominates.
-    paths: Vec<Path>,
-    role: Role,
-    last_heard: Instant,
-    deadline: Instant,
-    connected: bool,
-    nomination: Nomination,
-}
-
-/// Who chose the way that packets take to the peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nomination {
-    /// Nobody yet.
-    Open,
-    /// We did, for it was the first that worked: from this address to this candidate, with the check's priority.
-    Ours(PeerAddr, SocketAddr, u32),
-    /// The browser did.
-    Theirs,
-}
-
-/// A pair of addresses that a verified STUN check has used.
-struct Path {
-    remote: PeerAddr,
-    /// The relay's address as the peer knows it.
-    candidate: SocketAddr,
-    /// The relay's address as its host knows it.
-    local: LocalAddr,
-}
-
-/// What a peer's datagram turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Handled; and if it was a verified check from a new address, that address is now this peer's.
-    Handled { new_address: bool },
-    /// Not for this peer, or not understood.
-    Dropped,
+/// The way that packets take.
+enum Link {
+    WebRtc(Box<Connection>),
+    /// A byte stream of the driver's.
+    Stream,
 }
 
 impl Peer {
-    /// Answers `offer`. Returns the peer and its SDP answer.
-    pub(super) fn accept(
-        engine: &Engine,
+    /// A peer that has made an offer, which `connection` answers.
+    pub(super) fn connecting(
         identity: Identity,
-        offer: Offer,
-        candidates: Vec<SocketAddr>,
+        connection: Connection,
+        patience: Duration,
         now: Instant,
-    ) -> Result<(Self, String), OfferError> {
-        let Identity { session, source, local, role } = identity;
-        let mut rtc = engine.rtc(local, &role, now);
-        for address in &candidates {
-            match Candidate::host(*address, "udp") {
-                Ok(candidate) => drop(rtc.add_local_candidate(candidate)),
-                Err(error) => debug!(%address, %error, "Address is no candidate"),
-            }
-        }
-        let engine_answer = answer_offer(&mut rtc, &offer)?;
-        let media = negotiated(&rtc, &offer).ok_or(OfferError::NoOpus)?;
-        let sdp = answer::weave(&offer, &engine_answer, &candidates);
-        let peer = Self {
-            rtc,
-            session,
-            source,
-            offer,
-            candidates,
-            media,
-            paths: Vec::new(),
-            role,
-            last_heard: now,
-            deadline: now,
-            connected: false,
-            nomination: Nomination::Open,
-        };
-        Ok((peer, sdp))
+    ) -> Self {
+        Self { identity, link: Link::WebRtc(Box::new(connection)), last_heard: now, patience }
     }
 
-    /// Restarts ICE (RFC 8445, section 9) with the other side's new credentials and ours. The sound goes on by the old
-    /// way until a check arrives on a new one. Returns the SDP fragment that answers.
+    /// A peer whose stream is open.
+    pub(super) fn streaming(identity: Identity, now: Instant) -> Self {
+        Self { identity, link: Link::Stream, last_heard: now, patience: SILENCE }
+    }
+
+    /// Restarts ICE (RFC 8445, section 9); none for a stream, which has none.
     pub(super) fn restart(
         &mut self,
         remote: Credentials,
-        local: IceCreds,
+        local: str0m::IceCreds,
         now: Instant,
         out: &mut Output,
-    ) -> Result<String, OfferError> {
-        let offer = self.offer.clone().with_credentials(remote);
-        answer_offer(&mut self.rtc, &offer)?;
-        self.offer = offer;
-        // str0m drew credentials of its own; ours name this peer's index.
-        self.rtc.direct_api().set_local_ice_credentials(local.clone());
-        self.last_heard = now;
-        self.advance(now, out);
-        Ok(answer::fragment(&self.offer, &local, &self.candidates))
+    ) -> Option<Result<String, OfferError>> {
+        let Link::WebRtc(connection) = &mut self.link else { return None };
+        let restarted = connection.restart(remote, local, &self.identity.role, now, out);
+        if restarted.is_ok() {
+            self.last_heard = now;
+        }
+        Some(restarted)
     }
 
     /// Handles one datagram that came for this peer.
@@ -185,100 +78,108 @@ impl Peer {
         now: Instant,
         out: &mut Output,
     ) -> Verdict {
-        let Some(candidate) = self.candidate_for(datagram.to) else { return Verdict::Dropped };
-        let Ok(contents) = DatagramRecv::try_from(datagram.bytes) else { return Verdict::Dropped };
-        let receive =
-            Receive { proto: Protocol::Udp, source: datagram.from.0, destination: candidate, contents };
-        let input = Input::Receive(now, receive);
-        if !self.rtc.accepts(&input) {
-            return Verdict::Dropped;
+        let Link::WebRtc(connection) = &mut self.link else { return Verdict::Dropped };
+        let verdict = connection.handle_datagram(datagram, &mut self.identity.role, now, out);
+        if verdict != Verdict::Dropped {
+            self.last_heard = now;
         }
-        // Accepted means: a check with the right password, or from an address that has made one.
-        let new_address = self.learn(datagram, candidate);
+        verdict
+    }
+
+    /// Takes a packet of a talker's stream.
+    pub(super) fn handle_speech(&mut self, timestamp: u32, data: Arc<[u8]>, now: Instant, out: &mut Output) {
         self.last_heard = now;
-        if let Role::Talker(talking) = &mut self.role
-            && let Some(ssrc) = talking.news(datagram.bytes, *self.media.1)
-        {
-            self.rtc.direct_api().expect_stream_rx(ssrc.into(), None, self.media.0, None);
+        if let (Link::Stream, Role::Talker(talking)) = (&self.link, &mut self.identity.role) {
+            out.microphones.push(talking.streamed(timestamp, data, now));
         }
-        if let Err(error) = self.rtc.handle_input(input) {
-            debug!(session = %self.session, %error, "Session failed");
-            self.rtc.disconnect();
-        }
-        self.drain(now, out);
-        if let Some(check) = Check::parse(datagram.bytes) {
-            self.nominate(datagram.from, candidate, check, now, out);
-        }
-        Verdict::Handled { new_address }
+    }
+
+    /// The other end of its stream has said that it lives.
+    pub(super) fn handle_sign_of_life(&mut self, now: Instant) {
+        self.last_heard = now;
     }
 
     /// Sends one frame, if the connection is up.
     pub(super) fn handle_frame(&mut self, frame: &OpusFrame, now: Instant, out: &mut Output) {
-        if !self.connected {
+        if !self.is_connected() {
             return;
         }
-        let Role::Listener(listening) = &mut self.role else { return };
-        let (mid, pt) = self.media;
-        let Some(writer) = self.rtc.writer(mid) else { return };
+        let Role::Listener(listening) = &mut self.identity.role else { return };
         let (time, after_pause) = listening.stamp(frame, now);
-        let written = writer.start_of_talkspurt(after_pause).write(
-            pt,
-            now,
-            MediaTime::new(time, Frequency::FORTY_EIGHT_KHZ),
-            frame.data.clone(),
-        );
-        if let Err(error) = written {
-            debug!(session = %self.session, %error, "Session failed");
-            self.rtc.disconnect();
+        match &mut self.link {
+            Link::WebRtc(connection) => {
+                connection.send(time, after_pause, frame.data.clone(), &self.identity.role, now, out);
+            }
+            Link::Stream => {
+                let (session, timestamp) = (self.identity.session, time as u32);
+                out.messages.push(StreamMessage { session, timestamp, data: frame.data.clone() });
+            }
         }
-        self.advance(now, out);
     }
 
     /// Moves the connection's clock. Call when [`Peer::deadline`] has come.
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Output) {
-        if now.saturating_duration_since(self.last_heard) >= SILENCE {
-            debug!(session = %self.session, "Session fell silent");
-            self.rtc.disconnect();
+        let Link::WebRtc(connection) = &mut self.link else { return };
+        if now >= self.last_heard + self.patience {
+            debug!(session = %self.identity.session, "Session fell silent");
+            connection.disconnect();
         }
-        self.advance(now, out);
+        connection.advance(&self.identity.role, now, out);
+        if connection.is_connected() {
+            self.patience = SILENCE;
+        }
     }
 
-    /// Says goodbye (RTCP BYE and DTLS close_notify).
+    /// Says goodbye, where the way has words for it.
     pub(super) fn close(&mut self, now: Instant, out: &mut Output) {
-        if let Err(error) = self.rtc.close() {
-            debug!(session = %self.session, %error, "Session did not close cleanly");
+        if let Link::WebRtc(connection) = &mut self.link {
+            connection.close(&self.identity.role, now, out);
         }
-        self.advance(now, out);
     }
 
     /// When [`Peer::handle_timeout`] is due.
     pub(super) fn deadline(&self) -> Instant {
-        self.deadline.min(self.last_heard + SILENCE)
+        let silent = self.last_heard + self.patience;
+        match &self.link {
+            Link::WebRtc(connection) => connection.deadline().min(silent),
+            Link::Stream => silent,
+        }
     }
 
     /// False once the connection is over, by whichever side.
-    pub(super) fn is_alive(&self) -> bool {
-        self.rtc.is_alive()
+    pub(super) fn is_alive(&self, now: Instant) -> bool {
+        match &self.link {
+            Link::WebRtc(connection) => connection.is_alive(),
+            Link::Stream => now < self.last_heard + self.patience,
+        }
     }
 
     /// Whether the connection is up.
     pub(super) fn is_connected(&self) -> bool {
-        self.connected
+        match &self.link {
+            Link::WebRtc(connection) => connection.is_connected(),
+            Link::Stream => true,
+        }
+    }
+
+    /// Whether its way is a stream.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.link, Link::Stream)
     }
 
     /// Whether a frame for these is for this peer too.
     pub(super) fn is_meant(&self, to: Recipients) -> bool {
-        match (to, &self.role) {
+        match (to, &self.identity.role) {
             (Recipients::All, Role::Listener(_)) => true,
             (Recipients::Others, Role::Listener(listening)) => !listening.has_own_mix,
-            (Recipients::Session(session), Role::Listener(_)) => session == self.session,
+            (Recipients::Session(session), Role::Listener(_)) => session == self.identity.session,
             (_, Role::Talker(_)) => false,
         }
     }
 
     /// What it is here for as a talker.
     pub(super) fn talking(&self) -> Option<&Talking> {
-        match &self.role {
+        match &self.identity.role {
             Role::Talker(talking) => Some(talking),
             Role::Listener(_) => None,
         }
@@ -286,7 +187,7 @@ impl Peer {
 
     /// The same, to be changed.
     pub(super) fn talking_mut(&mut self) -> Option<&mut Talking> {
-        match &mut self.role {
+        match &mut self.identity.role {
             Role::Talker(talking) => Some(talking),
             Role::Listener(_) => None,
         }
@@ -299,7 +200,7 @@ impl Peer {
 
     /// What it is here for as a listener.
     pub(super) fn listening(&mut self) -> Option<&mut Listening> {
-        match &mut self.role {
+        match &mut self.identity.role {
             Role::Listener(listening) => Some(listening),
             Role::Talker(_) => None,
         }
@@ -307,142 +208,36 @@ impl Peer {
 
     /// The source that is listened to, or spoken into.
     pub(super) fn source(&self) -> &SourceId {
-        &self.source
+        &self.identity.source
     }
 
     /// The session's name.
     pub(super) fn session(&self) -> SessionId {
-        self.session
+        self.identity.session
     }
 
-    /// The other side's ICE credentials.
-    pub(super) fn remote_credentials(&self) -> &Credentials {
-        &self.offer.credentials
-    }
-
-    /// The relay's username fragment towards this peer.
-    pub(super) fn ufrag(&mut self) -> String {
-        self.rtc.direct_api().local_ice_credentials().ufrag
+    /// The session as the other side needs to know it.
+    pub(super) fn describe(&mut self) -> Session {
+        let ice = match &mut self.link {
+            Link::WebRtc(connection) => {
+                Some(IceSession { tag: connection.ufrag(), remote: connection.remote_credentials().clone() })
+            }
+            Link::Stream => None,
+        };
+        Session {
+            id: self.identity.session,
+            source: self.identity.source.clone(),
+            talker: self.talking().map(|talking| talking.id),
+            ice,
+        }
     }
 
     /// The addresses that this peer's packets come from.
     pub(super) fn addresses(&self) -> impl Iterator<Item = PeerAddr> {
-        self.paths.iter().map(|path| path.remote)
+        let connection = match &self.link {
+            Link::WebRtc(connection) => Some(connection),
+            Link::Stream => None,
+        };
+        connection.into_iter().flat_map(|connection| connection.addresses())
     }
-
-    /// The candidate that a packet to `local` was meant for: itself, or where addresses are translated on the way the
-    /// first of its family, for str0m drops what is sent to none of its candidates.
-    fn candidate_for(&self, local: LocalAddr) -> Option<SocketAddr> {
-        let same_family = |candidate: &&SocketAddr| candidate.is_ipv4() == local.0.is_ipv4();
-        let exact = self.candidates.iter().find(|candidate| **candidate == local.0);
-        exact.or_else(|| self.candidates.iter().find(same_family)).copied()
-    }
-
-    /// Lets DTLS begin on the first way that works.
-    ///
-    /// Browsers send their ClientHello as soon as a check was answered, and nominate by the next check 50 ms later; until
-    /// then str0m has nowhere to send its answer. What the browser nominates in the end prevails.
-    fn nominate(&mut self, from: PeerAddr, to: SocketAddr, check: Check<'_>, now: Instant, out: &mut Output) {
-        match (self.nomination, check.nominates) {
-            (Nomination::Open, false) => {
-                // The controlling side picks the best way that has proved itself: this one.
-                self.rtc.direct_api().set_ice_controlling(true);
-                self.advance(now, out);
-                self.rtc.direct_api().set_ice_controlling(false);
-                self.nomination = Nomination::Ours(from, to, check.priority);
-            }
-            (Nomination::Ours(our_from, our_to, priority), true) => {
-                self.nomination = Nomination::Theirs;
-                // What is forgotten with its nomination is known again at once: the browser may come back to it.
-                if our_to != to
-                    && let Ok(candidate) = Candidate::host(our_to, "udp")
-                {
-                    self.rtc.direct_api().invalidate_candidate(&candidate);
-                    self.rtc.add_local_candidate(candidate);
-                } else if our_from != from
-                    && let Ok(candidate) = peer_reflexive(our_from, priority)
-                {
-                    self.rtc.direct_api().invalidate_candidate(&candidate);
-                    self.rtc.add_remote_candidate(candidate);
-                }
-                self.advance(now, out);
-            }
-            (Nomination::Open, true) => self.nomination = Nomination::Theirs,
-            (Nomination::Ours(..), false) | (Nomination::Theirs, _) => {}
-        }
-    }
-
-    fn learn(&mut self, datagram: &Incoming<'_>, candidate: SocketAddr) -> bool {
-        let known = |path: &&mut Path| path.remote == datagram.from && path.candidate == candidate;
-        if let Some(path) = self.paths.iter_mut().find(known) {
-            path.local = datagram.to;
-            return false;
-        }
-        if self.paths.len() == MAX_PATHS {
-            return false;
-        }
-        let new_address = self.paths.iter().all(|path| path.remote != datagram.from);
-        self.paths.push(Path { remote: datagram.from, candidate, local: datagram.to });
-        new_address
-    }
-
-    fn advance(&mut self, now: Instant, out: &mut Output) {
-        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
-            debug!(session = %self.session, %error, "Session failed");
-            self.rtc.disconnect();
-        }
-        self.drain(now, out);
-    }
-
-    fn drain(&mut self, now: Instant, out: &mut Output) {
-        loop {
-            match self.rtc.poll_output() {
-                Ok(Engaged::Timeout(deadline)) => {
-                    self.deadline = deadline;
-                    return;
-                }
-                Ok(Engaged::Transmit(transmit)) => {
-                    let to = PeerAddr(transmit.destination);
-                    let on = |path: &&Path| path.remote == to && path.candidate == transmit.source;
-                    let from = self.paths.iter().find(on).map(|path| path.local);
-                    out.datagrams.push(Transmit { from, to, bytes: transmit.contents.into() });
-                }
-                Ok(Engaged::Event(Event::Connected)) => {
-                    debug!(session = %self.session, source = %self.source, "Session connected");
-                    self.connected = true;
-                }
-                Ok(Engaged::Event(Event::RtpPacket(packet))) => {
-                    if let Role::Talker(talking) = &self.role {
-                        out.microphones.push(talking.frame(packet, now));
-                    }
-                }
-                Ok(Engaged::Event(_)) => {}
-                Err(error) => {
-                    debug!(session = %self.session, %error, "Session failed");
-                    self.rtc.disconnect();
-                }
-            }
-        }
-    }
-}
-
-/// The remote candidate that str0m makes of a check's sender.
-fn peer_reflexive(from: PeerAddr, priority: u32) -> Result<Candidate, IceError> {
-    let (ip, port) = (from.0.ip(), from.0.port());
-    Candidate::from_sdp_string(&format!("candidate:1 1 udp {priority} {ip} {port} typ prflx"))
-}
-
-fn answer_offer(rtc: &mut Rtc, offer: &Offer) -> Result<String, OfferError> {
-    let refused = |error: &dyn std::fmt::Display| OfferError::Refused(error.to_string());
-    let narrowed = SdpOffer::from_sdp_string(&offer.narrowed()).map_err(|error| refused(&error))?;
-    let answer = rtc.sdp_api().accept_offer(narrowed).map_err(|error| refused(&error))?;
-    Ok(answer.to_sdp_string())
-}
-
-/// The media and payload type under which str0m sends Opus.
-fn negotiated(rtc: &Rtc, offer: &Offer) -> Option<(Mid, Pt)> {
-    let mid = Mid::from(offer.mid().unwrap_or("0"));
-    let media = rtc.media(mid)?;
-    let pt = media.remote_pts().iter().copied().find(|pt| **pt == offer.payload_type())?;
-    Some((mid, pt))
 }

@@ -1,5 +1,6 @@
 //! What a peer is here for.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::rtp::RtpPacket;
@@ -41,6 +42,8 @@ pub(super) struct Talking {
     pub(super) listener: Option<SessionId>,
     /// The SSRCs that the engine was told of (RFC 3550, section 5.1).
     known: Vec<u32>,
+    /// The packets of its stream so far, and the extended timestamp of the last.
+    streamed: (u64, u64),
 }
 
 /// A browser draws a new SSRC for each track; more than these are somebody's play.
@@ -70,7 +73,7 @@ impl Listening {
 
 impl Talking {
     pub(super) fn new(id: TalkerId, listener: Option<SessionId>) -> Self {
-        Self { id, listener, known: Vec::new() }
+        Self { id, listener, known: Vec::new(), streamed: (0, 0) }
     }
 
     /// The SSRC of a datagram that is RTP of payload type `pt`, if the engine is yet to be told of it: neither offers
@@ -83,6 +86,17 @@ impl Talking {
         }
         self.known.push(ssrc);
         Some(ssrc)
+    }
+
+    /// A packet of a stream, as talkback takes it. Streams keep the order, so the sequence is the relay's own count.
+    pub(super) fn streamed(&mut self, timestamp: u32, data: Arc<[u8]>, received: Instant) -> MicFrame {
+        let (sequence, last) = self.streamed;
+        let step = timestamp.wrapping_sub(last as u32) as i32;
+        // Above the wrap, so that an older packet's time is no less than zero.
+        let first = u64::from(timestamp) + (1 << 32);
+        let time = if sequence == 0 { first } else { last.wrapping_add_signed(step.into()) };
+        self.streamed = (sequence + 1, time);
+        MicFrame { talker: self.id, sequence, time, received, data }
     }
 
     /// A decrypted packet, as talkback takes it.

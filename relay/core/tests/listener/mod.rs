@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use soundport_core::fanout::{
-    Connect, Credentials, Fanout, Incoming, LocalAddr, OfferError, Output as Sent, PeerAddr, Purpose,
-    Session, Transmit,
+    Candidates, Connect, Credentials, Fanout, Incoming, LocalAddr, OfferError, Output as Sent, PeerAddr,
+    Purpose, Session, Transmit,
 };
 use soundport_core::{MicFrame, OpusFrame, Recipients, SessionId, SourceId};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
@@ -36,6 +36,7 @@ pub(crate) struct Heard {
 pub(crate) struct Listener {
     pub(crate) rtc: Rtc,
     pub(crate) address: SocketAddr,
+    pub(crate) protocol: Protocol,
     pub(crate) connected: bool,
     pub(crate) heard: Vec<Heard>,
     pending: Option<SdpPendingOffer>,
@@ -44,10 +45,15 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn new(address: &str, now: Instant) -> Self {
+        Self::over(Protocol::Udp, address, now)
+    }
+
+    /// One that reaches the relay by this protocol alone.
+    pub(crate) fn over(protocol: Protocol, address: &str, now: Instant) -> Self {
         let mut rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).build(now);
         let address = address.parse().unwrap();
-        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
-        Self { rtc, address, connected: false, heard: Vec::new(), pending: None, mid: None }
+        rtc.add_local_candidate(Candidate::host(address, protocol).unwrap());
+        Self { rtc, address, protocol, connected: false, heard: Vec::new(), pending: None, mid: None }
     }
 
     pub(crate) fn offer(&mut self) -> String {
@@ -83,7 +89,7 @@ impl Listener {
 
     fn receive(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         let contents = DatagramRecv::try_from(bytes).unwrap();
-        let receive = Receive { proto: Protocol::Udp, source: from, destination: self.address, contents };
+        let receive = Receive { proto: self.protocol, source: from, destination: self.address, contents };
         self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
     }
 
@@ -138,12 +144,19 @@ impl Rig {
     }
 
     pub(crate) fn request(&self, purpose: Purpose, offer: &str) -> Connect {
-        Connect { source: desktop(), purpose, offer: offer.to_owned(), candidates: vec![self.announced] }
+        let candidates = Candidates { udp: vec![self.announced], tcp: vec![self.announced] };
+        let patience = Duration::from_secs(20);
+        Connect { source: desktop(), purpose, offer: offer.to_owned(), candidates, patience }
     }
 
     /// A listener that hears the source `desktop`, connected.
     pub(crate) fn listen(&mut self, address: &str) -> (usize, Session) {
-        let mut listener = Listener::new(address, self.now);
+        self.listen_over(Protocol::Udp, address)
+    }
+
+    /// The same by this protocol alone.
+    pub(crate) fn listen_over(&mut self, protocol: Protocol, address: &str) -> (usize, Session) {
+        let mut listener = Listener::over(protocol, address, self.now);
         let (session, answer) = self.connect(&listener.offer());
         self.join(listener, session, &answer)
     }
@@ -203,7 +216,7 @@ impl Rig {
         self.frame_number += 1;
         let mut out = Sent::default();
         self.fanout.handle_frame(&frame, self.now, &mut out);
-        self.deliver(out.datagrams);
+        self.deliver_all(out);
         self.pass(Duration::from_millis(10));
     }
 
@@ -217,7 +230,7 @@ impl Rig {
         let mut out = Sent::default();
         let restarted = self.fanout.restart(session.id, remote, self.now, &mut out).unwrap();
         let (session, fragment) = restarted?;
-        self.deliver(out.datagrams);
+        self.deliver_all(out);
         let answer = answer_from(&offer, &fragment);
         self.listeners[index].accept(&answer);
         Ok(session)
@@ -230,7 +243,7 @@ impl Rig {
             self.now = (self.now + Duration::from_millis(1)).min(end);
             let mut out = Sent::default();
             self.fanout.handle_timeout(self.now, &mut out);
-            self.deliver(out.datagrams);
+            self.deliver_all(out);
             for index in 0..self.listeners.len() {
                 self.listeners[index].rtc.handle_input(Input::Timeout(self.now)).unwrap();
                 self.exchange(index);
@@ -239,21 +252,35 @@ impl Rig {
     }
 
     pub(crate) fn inject(&mut self, from: SocketAddr, bytes: &[u8]) -> Vec<Transmit> {
+        self.inject_from(PeerAddr::Udp(from), bytes)
+    }
+
+    pub(crate) fn inject_from(&mut self, from: PeerAddr, bytes: &[u8]) -> Vec<Transmit> {
         let mut out = Sent::default();
         let to = LocalAddr(RELAY.parse().unwrap());
-        self.fanout.handle_datagram(&Incoming { from: PeerAddr(from), to, bytes }, self.now, &mut out);
+        self.fanout.handle_datagram(&Incoming { from, to, bytes }, self.now, &mut out);
         self.microphones.append(&mut out.microphones);
+        out.datagrams.append(&mut out.framed);
         out.datagrams
     }
 
     fn exchange(&mut self, index: usize) {
-        let from = self.listeners[index].address;
+        let address = self.listeners[index].address;
+        let from = match self.listeners[index].protocol {
+            Protocol::Udp => PeerAddr::Udp(address),
+            _ => PeerAddr::Tcp(address),
+        };
         for (to, bytes) in self.listeners[index].drain() {
             if to == self.announced && !self.cut.contains(&index) {
-                let out = self.inject(from, &bytes);
+                let out = self.inject_from(from, &bytes);
                 self.deliver(out);
             }
         }
+    }
+
+    fn deliver_all(&mut self, mut out: Sent) {
+        out.datagrams.append(&mut out.framed);
+        self.deliver(out.datagrams);
     }
 
     fn deliver(&mut self, out: Vec<Transmit>) {
@@ -263,8 +290,11 @@ impl Rig {
                 Some(LocalAddr(RELAY.parse().unwrap())),
                 "it must leave where checks arrived"
             );
-            let to = transmit.to.0;
-            let Some(index) = self.listeners.iter().position(|listener| listener.address == to) else {
+            let is_it = |listener: &Listener| match transmit.to {
+                PeerAddr::Udp(to) => listener.protocol == Protocol::Udp && listener.address == to,
+                PeerAddr::Tcp(to) => listener.protocol == Protocol::Tcp && listener.address == to,
+            };
+            let Some(index) = self.listeners.iter().position(is_it) else {
                 continue;
             };
             if !self.cut.contains(&index) {

@@ -84,7 +84,7 @@ impl Document<'_> {
         format!("is not TOML ({message}); write KEY = VALUE, text in quotes")
     }
 
-    fn convert(&self, table: &DeTable<'_>, place: Place, prefix: &'static str) -> Table {
+    fn convert(&self, table: &DeTable<'_>, place: Place, prefix: &str) -> Table {
         let mut converted = Table::new(place, prefix);
         for (key, value) in table {
             let short: String = key.get_ref().escape_debug().take(MAX_KEY).collect();
@@ -103,7 +103,7 @@ impl Document<'_> {
             DeValue::Float(_) => Value::Other("a number with a decimal point"),
             DeValue::Datetime(_) => Value::Other("a date"),
             DeValue::Array(items) => Value::List(items.iter().map(|item| self.item(item, place)).collect()),
-            DeValue::Table(table) => Value::Table(self.convert(table, place.clone(), "")),
+            DeValue::Table(table) => Value::Table(self.convert(table, place.clone(), &prefix(place))),
         }
     }
 
@@ -112,18 +112,20 @@ impl Document<'_> {
             return Given::new(self.value(item, list), list.clone());
         };
         let place = self.place(item.span().start, key);
-        let value = match item.get_ref() {
-            DeValue::Table(table) if key == "source" => {
-                Value::Table(self.convert(table, place.clone(), "source."))
-            }
-            _ => self.value(item, &place),
-        };
-        Given::new(value, place)
+        Given::new(self.value(item, &place), place)
     }
 
     fn place(&self, offset: usize, key: &str) -> Place {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         Place::File { file: self.file.clone(), line, key: key.to_owned() }
+    }
+}
+
+/// What the keys of the table there begin with.
+fn prefix(place: &Place) -> String {
+    match place {
+        Place::File { key, .. } if !key.is_empty() => format!("{key}."),
+        _ => String::new(),
     }
 }

@@ -69,6 +69,10 @@ impl Mistakes {
         result.map_err(|what| self.add(place, what)).ok()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -105,9 +109,10 @@ impl fmt::Display for Place {
             Self::File { file, line, key } => write!(f, "{file}:{line}: {key}"),
             // An option that may be given several times is named by one.
             Self::Flag("origins") => write!(f, "--origin"),
-            Self::Flag(key) => write!(f, "--{key}"),
+            Self::Flag("proxies") => write!(f, "--proxy"),
+            Self::Flag(key) => write!(f, "--{}", key.replace('_', "-")),
             Self::Environment(key) => write!(f, "SOUNDPORT_{}", key.to_ascii_uppercase()),
-            Self::Default(key) => write!(f, "--{key}"),
+            Self::Default(key) => write!(f, "--{}", key.replace('_', "-")),
         }
     }
 }

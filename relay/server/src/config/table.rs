@@ -25,7 +25,7 @@ pub(crate) enum Value {
 #[derive(Debug)]
 pub(crate) struct Table {
     place: Place,
-    prefix: &'static str,
+    prefix: String,
     entries: BTreeMap<String, Given<Value>>,
     fetched: Vec<&'static str>,
     known: Vec<&'static str>,
@@ -52,8 +52,14 @@ impl Value {
 
 impl Table {
     /// A table whose keys begin with `prefix`, such as `source.`.
-    pub(crate) fn new(place: Place, prefix: &'static str) -> Self {
-        Self { place, prefix, entries: BTreeMap::new(), fetched: Vec::new(), known: Vec::new() }
+    pub(crate) fn new(place: Place, prefix: &str) -> Self {
+        Self {
+            place,
+            prefix: prefix.to_owned(),
+            entries: BTreeMap::new(),
+            fetched: Vec::new(),
+            known: Vec::new(),
+        }
     }
 
     /// Where the table itself was written.
@@ -80,6 +86,35 @@ impl Table {
     ) -> Option<Given<T>> {
         let given = self.take(key)?;
         parse_text(given, key, example, mistakes, &parse)
+    }
+
+    /// Fetches text that is never shown, as `parse` reads it. `parse` says without it what is wrong, such as "is empty; …".
+    pub(crate) fn hidden<T>(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Mistakes,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Given<T>> {
+        let Given { value, place } = self.take(key)?;
+        let parsed = match value {
+            Value::Text(text) => parse(&text),
+            other => Err(format!("is {}; write text in quotes", other.words())),
+        };
+        mistakes.note(&place, parsed).map(|value| Given::new(value, place))
+    }
+
+    /// Fetches a list of text, or one text alone.
+    pub(crate) fn text_or_texts<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        mistakes: &mut Mistakes,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Given<Vec<T>>> {
+        match self.entries.get(key) {
+            Some(Given { value: Value::List(_), .. }) => self.texts(key, example, mistakes, parse),
+            _ => self.text(key, example, mistakes, parse).map(|one| Given::new(vec![one.value], one.place)),
+        }
     }
 
     /// Fetches a list of text. One text alone is a mistake.
@@ -138,6 +173,18 @@ impl Table {
             (other, _) => Err(format!("is {}; write true or false: {key} = true", other.words())),
         };
         mistakes.note(&place, truth).map(|value| Given::new(value, place))
+    }
+
+    /// Fetches the table of `[key]`.
+    pub(crate) fn table(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Self> {
+        let Given { value, place } = self.take(key)?;
+        match value {
+            Value::Table(table) => Some(table),
+            other => {
+                mistakes.add(&place, format!("is {}; write [{key}] above its keys", other.words()));
+                None
+            }
+        }
     }
 
     /// Fetches the tables of `[[key]]`.

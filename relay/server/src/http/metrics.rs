@@ -27,6 +27,8 @@ pub(super) async fn show(extract::State(state): extract::State<State>) -> Result
         .await
         .ok_or_else(|| Refusal::Busy("Ingest is too busy to answer; try again.".into()))?;
     let mut text = render(&rtp, &media, state.fanout.frames_dropped());
+    let help = "Connections to the HTTPS port that became neither HTTP nor media.";
+    metric(&mut text, "soundport_https_refused_total", "counter", help, &[("", state.doorman.refused())]);
     render_sources(&mut text, &state.sources.borrow());
     metric(
         &mut text,
@@ -88,7 +90,13 @@ fn render(rtp: &RtpCounters, media: &MediaCounters, frames_dropped: u64) -> Stri
         "Opus frames dropped because the fan-out was behind.",
         &[("", frames_dropped)],
     );
-    metric(&mut text, "soundport_sessions", "gauge", "WebRTC sessions.", &[("", media.sessions as u64)]);
+    metric(
+        &mut text,
+        "soundport_sessions",
+        "gauge",
+        "Sessions, by WebRTC and by streams.",
+        &[("", media.sessions as u64)],
+    );
     metric(
         &mut text,
         "soundport_media_dropped_total",
@@ -103,7 +111,21 @@ fn render(rtp: &RtpCounters, media: &MediaCounters, frames_dropped: u64) -> Stri
         "Datagrams to listeners that the kernel would not take.",
         &[("", media.refused)],
     );
+    render_detours(&mut text, media);
     text
+}
+
+/// Of other ways than UDP.
+fn render_detours(text: &mut String, MediaCounters { tcp, streams, .. }: &MediaCounters) {
+    let help = "TCP connections of media.";
+    metric(text, "soundport_tcp_connections", "gauge", help, &[("", tcp.open as u64)]);
+    let help = "TCP connections closed because of what they sent, or because they belonged to no session.";
+    metric(text, "soundport_tcp_closed_total", "counter", help, &[("", tcp.closed)]);
+    let help = "Packets to TCP connections that were dropped, for others were still waiting.";
+    metric(text, "soundport_tcp_dropped_total", "counter", help, &[("", tcp.dropped)]);
+    metric(text, "soundport_streams", "gauge", "Streams that are open.", &[("", streams.open as u64)]);
+    let help = "Opus packets to streams that were dropped, for others were still waiting.";
+    metric(text, "soundport_stream_dropped_total", "counter", help, &[("", streams.dropped)]);
 }
 
 fn render_sources(text: &mut String, sources: &[Source]) {

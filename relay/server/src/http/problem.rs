@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     TalkNotAllowed(String),
     NoContainer(String),
     TalkersFull(String),
+    NoWebSocket,
+    BadTicket,
     WrongContentType { expected: &'static str },
     BodyTooLarge,
     TooSlow,
@@ -51,6 +53,8 @@ impl Refusal {
             Self::TalkersFull(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "talkers-full", "As many talk as may at once")
             }
+            Self::NoWebSocket => (StatusCode::UPGRADE_REQUIRED, "no-websocket", "A WebSocket is spoken here"),
+            Self::BadTicket => (StatusCode::FORBIDDEN, "bad-ticket", "The ticket is not good"),
             Self::WrongContentType { .. } => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "wrong-content-type",
@@ -87,6 +91,12 @@ impl Refusal {
                 format!("To allow it, write talk = true in the [[source]] of {id}, or start the relay with --allow-talk.")
             }
             Self::NoContainer(id) => format!("{id} is known, but not its address; start its container, then try again."),
+            Self::NoWebSocket => {
+                "Open a WebSocket; if this came through a proxy, let it pass on the headers Upgrade and Connection.".into()
+            }
+            Self::BadTicket => {
+                "Get a ticket with POST /api/streams, and use it once, within ten seconds, as the subprotocol ticket.<ticket>.".into()
+            }
             Self::WrongContentType { expected } => format!("Send {expected}."),
             Self::BodyTooLarge => format!("Send at most {} bytes.", super::BODY_LIMIT_BYTES),
             Self::TooSlow => format!("Send the whole request within {} s.", super::REQUEST_TIMEOUT.as_secs()),

@@ -1,14 +1,16 @@
 //! What WHEP and WHIP share of a session: its resource, and how requests about it are read (RFC 9725).
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Path, Request, State as Extract};
-use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
+use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LINK};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use http_body_util::BodyExt;
 use soundport_core::SessionId;
-use soundport_core::fanout::{ConnectError, Credentials, OfferError, Session};
+use soundport_core::fanout::{ConnectError, Credentials, MAX_PATIENCE, OfferError, Session};
 
 use super::problem::Refusal;
 use super::{BODY_LIMIT_BYTES, State, whip};
@@ -21,6 +23,9 @@ const BODY_DRAINED_BYTES: usize = 4 << 20;
 
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+/// A browser connects within a second, or not at all.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whose sessions are asked about: those of the other kind are not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +70,7 @@ pub(super) async fn patch(
     }
     let fragment = text(body).await?;
     match fragment_credentials(&fragment)? {
-        Some(remote) if remote != session.remote => {
+        Some(remote) if session.ice.as_ref().is_none_or(|ice| remote != ice.remote) => {
             if !restart {
                 return Err(Refusal::Unacceptable(
                     "The fragment has new ICE credentials; to restart ICE send If-Match: *.".into(),
@@ -102,10 +107,22 @@ pub(super) async fn find(
     let id: SessionId = session.parse().map_err(|_| Refusal::UnknownSession)?;
     let session = state.fanout.session(id).await?.ok_or(Refusal::UnknownSession)?;
     let found = if session.talker.is_some() { Kind::Talker } else { Kind::Listener };
-    if session.source.as_str() == source && found == kind {
+    // A stream is ended by its own connection.
+    if session.source.as_str() == source && found == kind && session.ice.is_some() {
         Ok(session)
     } else {
         Err(Refusal::UnknownSession)
+    }
+}
+
+/// How long a session may wait for its connection: `?wait=` says it in seconds, for who carries the answer by hand.
+pub(super) fn patience(query: Option<&str>) -> Result<Duration, Refusal> {
+    let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let Some((_, wait)) = query.into_iter().find(|(key, _)| key == "wait") else { return Ok(PATIENCE) };
+    let most = MAX_PATIENCE.as_secs();
+    match wait.parse() {
+        Ok(secs) if (1..=most).contains(&secs) => Ok(Duration::from_secs(secs)),
+        _ => Err(Refusal::Unacceptable(format!("?wait= takes 1 to {most} seconds."))),
     }
 }
 
@@ -157,7 +174,12 @@ fn fragment_credentials(fragment: &str) -> Result<Option<Credentials>, Refusal> 
 
 /// Names the ICE session.
 pub(super) fn etag(session: &Session) -> String {
-    format!("\"{}\"", session.ice_tag)
+    format!("\"{}\"", session.ice.as_ref().map_or("", |ice| &ice.tag))
+}
+
+/// The STUN and TURN servers that a new session may use, with credentials minted for it.
+pub(super) fn linked(state: &State) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> {
+    AppendHeaders(state.ice.links().into_iter().map(|link| (LINK, link)).collect())
 }
 
 fn refuse_offer(error: &OfferError) -> Refusal {

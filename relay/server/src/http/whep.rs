@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, State as Extract};
+use axum::extract::{ConnectInfo, Path, RawQuery, State as Extract};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,8 +15,7 @@ use soundport_core::fanout::{Connect, Purpose};
 
 use super::State;
 use super::problem::Refusal;
-use super::session::{self, Kind, SDP, etag, find, require_content_type, text};
-use crate::network::candidates;
+use super::session::{self, Kind, SDP, etag, find, linked, patience, require_content_type, text};
 
 /// The WHEP endpoint of each source, and its sessions.
 pub(super) fn routes() -> Router<State> {
@@ -32,20 +31,21 @@ pub(super) fn routes() -> Router<State> {
 async fn listen(
     Extract(state): Extract<State>,
     Path(source): Path<String>,
+    RawQuery(query): RawQuery,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     require_content_type(&headers, SDP)?;
     let source = audible(&state, source)?;
+    let patience = patience(query.as_deref())?;
     let offer = text(body).await?;
-    let announce = state.announce.borrow().clone();
-    let candidates = candidates(state.media, &announce, from.ip()).await;
-    let connect = Connect { source, purpose: Purpose::Listen, offer, candidates };
+    let candidates = state.network.reachable(from.ip()).await;
+    let connect = Connect { source, purpose: Purpose::Listen, offer, candidates, patience };
     let (session, answer) = state.fanout.connect(connect).await??;
     let location = format!("/whep/{}/{}", session.source, session.id);
     let headers = [(CONTENT_TYPE, SDP.to_owned()), (LOCATION, location), (ETAG, etag(&session))];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    Ok((StatusCode::CREATED, headers, linked(&state), answer).into_response())
 }
 
 async fn endpoint(Extract(state): Extract<State>, Path(source): Path<String>) -> Result<StatusCode, Refusal> {
@@ -78,7 +78,7 @@ async fn resource_head(
 }
 
 /// The source, if it is there and has ever had sound.
-fn audible(state: &State, source: String) -> Result<SourceId, Refusal> {
+pub(super) fn audible(state: &State, source: String) -> Result<SourceId, Refusal> {
     match known(state, source)? {
         (source, SourceState::Live | SourceState::Idle) => Ok(source),
         (source, SourceState::Waiting | SourceState::Lost) => Err(Refusal::NotLive(source.to_string())),

@@ -15,8 +15,7 @@ use soundport_core::{SessionId, SourceId};
 
 use super::State;
 use super::problem::Refusal;
-use super::session::{self, Kind, SDP, etag, require_content_type, text};
-use crate::network::candidates;
+use super::session::{self, Kind, SDP, etag, linked, patience, require_content_type, text};
 
 /// What a session answers to.
 pub(super) const SESSION_METHODS: &str = "DELETE,OPTIONS,PATCH";
@@ -41,11 +40,11 @@ async fn talk(
 ) -> Result<Response, Refusal> {
     require_content_type(&headers, SDP)?;
     let source = open_to_talkers(&state, source)?;
+    let patience = patience(query.as_deref())?;
     let offer = text(body).await?;
     let listener = own_listener(query.as_deref().unwrap_or_default())?;
-    let announce = state.announce.borrow().clone();
-    let candidates = candidates(state.media, &announce, from.ip()).await;
-    let connect = Connect { source, purpose: Purpose::Talk(listener), offer, candidates };
+    let candidates = state.network.reachable(from.ip()).await;
+    let connect = Connect { source, purpose: Purpose::Talk(listener), offer, candidates, patience };
     let (session, answer) = state.fanout.connect(connect).await??;
     let location = format!("/whip/{}/{}", session.source, session.id);
     let talker = session.talker.map(|talker| talker.to_string()).unwrap_or_default();
@@ -55,7 +54,7 @@ async fn talk(
         (ETAG, etag(&session)),
         (HeaderName::from_static(TALKER_HEADER), talker),
     ];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    Ok((StatusCode::CREATED, headers, linked(&state), answer).into_response())
 }
 
 /// These methods are kept for later (RFC 9725, section 4.2); but a session that is no more is not found, rather than that.
@@ -78,7 +77,7 @@ fn own_listener(query: &str) -> Result<Option<SessionId>, Refusal> {
 }
 
 /// The source, if it may be talked into, and its container is known.
-fn open_to_talkers(state: &State, source: String) -> Result<SourceId, Refusal> {
+pub(super) fn open_to_talkers(state: &State, source: String) -> Result<SourceId, Refusal> {
     let may_talk = state.sources.borrow().iter().find(|known| known.id == source).map(|known| known.talk);
     match may_talk {
         None => Err(Refusal::UnknownSource(source)),

@@ -5,6 +5,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use anyhow::{Context, ensure};
+use ipnet::IpNet;
+
+use super::ice::Transport;
 
 /// A host name or IP with a port, such as `localhost:8443` or `[::]:8443`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,11 +16,14 @@ pub(crate) struct HostPort {
     port: u16,
 }
 
-/// Where browsers reach the media port: an IP or a name, with the outside port if it differs from the inside one.
+/// Where browsers reach the relay: an IP or a name, with the outside port if it differs from the inside one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Announce {
     pub(crate) host: String,
+    /// None for the media port by UDP, and the HTTPS port by TCP.
     pub(crate) port: Option<u16>,
+    /// None for both.
+    pub(crate) transport: Option<Transport>,
 }
 
 /// Who sends a source's RTP: an IP or a name, with the port it sends from if only that one is meant.
@@ -76,11 +82,32 @@ impl FromStr for Announce {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (host, port) = split(text)?;
-        if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified() || ip.is_multicast()) {
+        let (address, transport) = match text.rsplit_once('/') {
+            Some((address, "udp")) => (address, Some(Transport::Udp)),
+            Some((address, "tcp")) => (address, Some(Transport::Tcp)),
+            Some((address, _)) if !address.contains('/') => {
+                return Err(
+                    "ends in something that is no transport; write HOST:PORT, HOST:PORT/udp or HOST:PORT/tcp"
+                        .into(),
+                );
+            }
+            _ => (text, None),
+        };
+        let (host, port) = split(address)?;
+        if port == Some(0) {
+            return Err("has no port that a browser can reach; write 1 to 65535, or leave it out".into());
+        }
+        let ip = host.parse::<IpAddr>().ok();
+        if ip.is_some_and(|ip| ip.is_unspecified() || ip.is_multicast()) {
             return Err("is no address that a browser can reach; write this host's address or name".into());
         }
-        Ok(Self { host, port })
+        if ip.is_some_and(is_link_local_v6) {
+            return Err(
+                "is a link-local address, which browsers cannot reach; write another of this host".into()
+            );
+        }
+        let host = ip.map_or_else(|| host.to_ascii_lowercase(), |ip| ip.to_canonical().to_string());
+        Ok(Self { host, port, transport })
     }
 }
 
@@ -123,8 +150,21 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads a network (RFC 4632), or one address of it: `10.0.0.0/8`, `127.0.0.1`.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let read =
+        text.parse().ok().or_else(|| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip.to_canonical())));
+    read.ok_or_else(|| {
+        "is neither an address nor a network; write such as 127.0.0.1 or 10.0.0.0/8".to_owned()
+    })
+}
+
+fn is_link_local_v6(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
 /// Host and port, the host without brackets.
-fn split(text: &str) -> Result<(String, Option<u16>), String> {
+pub(super) fn split(text: &str) -> Result<(String, Option<u16>), String> {
     if text.contains("//") {
         return Err("has a scheme; write HOST or HOST:PORT alone".into());
     }
@@ -171,13 +211,26 @@ fn is_host(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || (name.len() <= 253 && !is_number && name.split('.').all(is_label))
 }
 
-fn bracketed(host: &str) -> String {
+pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl fmt::Display for Announce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", bracketed(&self.host))?,
+            None => f.write_str(&self.host)?,
+        }
+        match self.transport {
+            Some(transport) => write!(f, "/{}", transport.name()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -224,7 +277,7 @@ mod tests {
             ("sound.example.org", "sound.example.org", None),
             ("172.17.0.2:4000", "172.17.0.2", Some(4000)),
         ] {
-            assert_eq!(Announce::from_str(text), Ok(Announce { host: host.into(), port }));
+            assert_eq!(Announce::from_str(text), Ok(Announce { host: host.into(), port, transport: None }));
             assert_eq!(From::from_str(text), Ok(From { host: host.into(), port }));
         }
         assert_eq!(From::from_str("::ffff:10.0.0.1").unwrap().to_string(), "10.0.0.1");
@@ -232,6 +285,45 @@ mod tests {
             ["", "172.17.0.300", "172.17.0.0/16", "0.0.0.0", "224.0.0.56", "-a", "a..b", "a:b", "1.2.3"]
         {
             assert!(From::from_str(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_announced_address_may_be_for_one_transport() {
+        for (text, host, port, transport) in [
+            ("203.0.113.7:7000/udp", "203.0.113.7", Some(7000), Transport::Udp),
+            ("[2001:db8::1]:9000/tcp", "2001:db8::1", Some(9000), Transport::Tcp),
+            ("Sound.example.org/tcp", "sound.example.org", None, Transport::Tcp),
+        ] {
+            let read = Announce::from_str(text).unwrap();
+            assert_eq!(read, Announce { host: host.into(), port, transport: Some(transport) });
+            assert_eq!(read.to_string(), text.to_ascii_lowercase());
+        }
+        for bad in [
+            "a.example:7000/sctp",
+            "a.example:0",
+            "fe80::1",
+            "10.0.0.0/8",
+            "a.example/udp/tcp",
+            "/tcp",
+            "http://a/tcp",
+        ] {
+            assert!(Announce::from_str(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_network_may_be_one_address() {
+        for (text, read) in [
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("fd00::/8", "fd00::/8"),
+            ("::ffff:10.0.0.1", "10.0.0.1/32"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), read);
+        }
+        for bad in ["", "localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0", "*"] {
+            assert!(network(bad).is_err(), "{bad}");
         }
     }
 

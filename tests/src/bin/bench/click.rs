@@ -1,15 +1,12 @@
 //! Click → first sound, on loopback.
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use soundport_tests::{Browser, Relay, ToneSender, ToneSenderOptions};
 
 use crate::quantile;
 
 const SOURCE: &str = "127-0-0-1";
 const CLICKS: usize = 15;
-const LOUD: f32 = 0.02;
 
 pub(crate) fn run() -> Result<()> {
     let relay = Relay::start()?;
@@ -32,21 +29,5 @@ fn click(browser: &Browser, relay: &Relay) -> Result<f64> {
     browser.open(&relay.http_url())?;
     browser.wait_state(SOURCE, "ready")?;
     browser.act(SOURCE, "listen")?;
-    let first: f64 = browser.run_async(
-        "const tap = window.soundportTap;
-         const deadline = performance.now() + 10000;
-         for (;;) {
-           for (const { left, times } of tap.chunks) {
-             const index = left.findIndex((sample) => Math.abs(sample) > arguments[0]);
-             if (index >= 0) return times[index >> 7];
-           }
-           if (performance.now() > deadline) throw 'no sound within ten seconds';
-           await new Promise((done) => setTimeout(done, 20));
-         }",
-        vec![LOUD.into()],
-    )?;
-    let clicked: f64 = browser.run("return window.soundportTap.clicked", vec![])?;
-    let at = |ms: f64| UNIX_EPOCH + Duration::from_secs_f64(ms / 1000.0);
-    let delay = at(first).duration_since(at(clicked)).context("sound before the click")?;
-    Ok(delay.as_secs_f64() * 1000.0)
+    Ok(browser.first_sound()?.as_secs_f64() * 1000.0)
 }

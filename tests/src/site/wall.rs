@@ -1,0 +1,75 @@
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{MEDIA_TCP_PORT, PORT};
+use crate::Host;
+
+/// A way between the browser and the world that a firewall may close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The relay's media.
+    Udp,
+    /// ICE over TCP, at the port of its own that [`Site::announce_both`](super::Site::announce_both) names.
+    Tcp,
+    /// TURN over UDP.
+    TurnUdp,
+    /// TURN over TCP, without and with TLS.
+    TurnTcp,
+    /// HTTPS to the relay.
+    Https,
+}
+
+impl Way {
+    /// All that WebRTC could take.
+    pub const MEDIA: [Self; 4] = [Self::Udp, Self::Tcp, Self::TurnUdp, Self::TurnTcp];
+    /// Everything there is.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::TurnUdp, Self::TurnTcp, Self::Https];
+
+    /// What a packet of it looks like, on its way there and back.
+    fn matches(self) -> String {
+        match self {
+            Self::Udp => format!("meta l4proto udp ct original proto-dst {PORT}"),
+            Self::Tcp => format!("meta l4proto tcp ct original proto-dst {MEDIA_TCP_PORT}"),
+            Self::TurnUdp => "meta l4proto udp ct original proto-dst 3478".to_owned(),
+            Self::TurnTcp => "meta l4proto tcp ct original proto-dst { 3478, 5349 }".to_owned(),
+            Self::Https => format!("meta l4proto tcp ct original proto-dst {PORT}"),
+        }
+    }
+}
+
+/// Leads 8443 of the router to the relay, and nothing else.
+pub(super) fn publish(router: &Host, relay: IpAddr) -> Result<()> {
+    let rules = format!("udp dport {PORT} dnat to {relay}; tcp dport {PORT} dnat to {relay};");
+    load(router, "ip nat", &format!("chain in {{ type nat hook prerouting priority -100; {rules} }}"))
+}
+
+/// Leads one more port of the router to one of the relay's host.
+pub(super) fn forward(router: &Host, outside: u16, relay: SocketAddr) -> Result<()> {
+    router.run(&format!("nft add rule ip nat in tcp dport {outside} dnat to {relay}"))
+}
+
+/// Closes these ways and no others.
+pub(super) fn close(router: &Host, ways: &[Way]) -> Result<()> {
+    let rule = |way: &Way| {
+        let packet = way.matches();
+        format!("iifname browser {packet} drop; oifname browser {packet} drop;")
+    };
+    let rules: String = ways.iter().map(rule).collect();
+    // The last rule changes nothing but that connections are tracked, whatever is closed.
+    let rules = format!("{rules} ct state new accept;");
+    load(router, "inet wall", &format!("chain pass {{ type filter hook forward priority 0; {rules} }}"))
+}
+
+/// Puts a table in the place of the one of that name, at once.
+fn load(router: &Host, table: &str, content: &str) -> Result<()> {
+    let mut command = router.command("nft");
+    let mut nft = command.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let text = format!("table {table} {{}}\ndelete table {table}\ntable {table} {{\n{content}\n}}\n");
+    nft.stdin.take().context("there is no pipe to nft")?.write_all(text.as_bytes())?;
+    let output = nft.wait_with_output()?;
+    ensure!(output.status.success(), "nft refuses {text}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
