@@ -1,7 +1,13 @@
 //! STUN and TURN: what browsers are told of the servers, and what the relay itself asks them.
 
+pub(crate) mod check;
 mod credentials;
+mod discover;
+mod line;
+mod stun;
+mod watcher;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,31 +15,60 @@ use axum::http::HeaderValue;
 use soundport_api as api;
 use tokio::sync::watch;
 
-use crate::options::{IceEntry, IceOptions};
+use self::watcher::Watcher;
+use crate::options::{Announce, IceEntry, IceOptions, IceUrl};
 
 /// The servers that browsers may use, as configured now.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Ice {
     options: watch::Receiver<Arc<IceOptions>>,
+    watcher: Arc<Watcher>,
+}
+
+/// What of the configuration it follows.
+pub(crate) struct Inputs {
+    pub(crate) options: watch::Receiver<Arc<IceOptions>>,
+    /// Who is asked for the outside address.
+    pub(crate) stun: watch::Receiver<Option<IceUrl>>,
+    pub(crate) announce: watch::Receiver<Arc<[Announce]>>,
 }
 
 impl Ice {
-    pub(crate) fn new(options: watch::Receiver<Arc<IceOptions>>) -> Self {
-        Self { options }
+    /// Begins to try the TURN servers and to ask for the outside addresses, which are returned, and tells `relay` of both.
+    /// To be called within a runtime.
+    pub(crate) fn start(
+        inputs: Inputs,
+        relay: watch::Sender<api::Relay>,
+    ) -> (Self, watch::Receiver<Arc<[IpAddr]>>) {
+        let Inputs { options, stun, announce } = inputs;
+        let (publish, outside) = watch::channel(Arc::from([]));
+        tokio::spawn(discover::keep(stun, publish));
+        let watcher = Arc::new(Watcher::new(options.clone()));
+        tokio::spawn(watcher.clone().keep());
+        tokio::spawn(watcher::tell(watcher.clone(), announce, outside.clone(), relay));
+        (Self { options, watcher }, outside)
     }
 
     /// A browser's configuration, with credentials minted for it.
     pub(crate) fn configuration(&self) -> api::IceConfiguration {
-        let options = self.options.borrow();
-        api::IceConfiguration {
-            ice_servers: options.servers.iter().map(server).collect(),
-            ice_transport_policy: options.relay_only.then(|| "relay".to_owned()),
-        }
+        configuration(&self.options.borrow())
     }
 
     /// The same servers as `Link` headers, one for each URL (RFC 9725, section 4.6).
     pub(crate) fn links(&self) -> Vec<HeaderValue> {
-        self.configuration().ice_servers.iter().flat_map(links).collect()
+        links(&self.configuration())
+    }
+
+    /// What becomes of trying the TURN servers now, or became of it a moment ago.
+    pub(crate) async fn check(&self) -> Arc<[api::IceCheck]> {
+        self.watcher.check_lately().await
+    }
+}
+
+fn configuration(options: &IceOptions) -> api::IceConfiguration {
+    api::IceConfiguration {
+        ice_servers: options.servers.iter().map(server).collect(),
+        ice_transport_policy: options.relay_only.then(|| "relay".to_owned()),
     }
 }
 
@@ -43,7 +78,11 @@ fn server(entry: &IceEntry) -> api::IceServer {
     api::IceServer { urls: entry.urls.iter().map(ToString::to_string).collect(), username, credential }
 }
 
-fn links(server: &api::IceServer) -> impl Iterator<Item = HeaderValue> {
+fn links(configuration: &api::IceConfiguration) -> Vec<HeaderValue> {
+    configuration.ice_servers.iter().flat_map(links_of).collect()
+}
+
+fn links_of(server: &api::IceServer) -> impl Iterator<Item = HeaderValue> {
     server.urls.iter().filter_map(|url| {
         let mut link = format!("<{url}>; rel=\"ice-server\"");
         if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
@@ -67,14 +106,13 @@ mod tests {
     use super::*;
     use crate::options::{IceUrl, Secret, TurnCredentials};
 
-    fn ice(relay_only: bool, servers: &[(&str, Option<TurnCredentials>)]) -> Ice {
+    fn ice(relay_only: bool, servers: &[(&str, Option<TurnCredentials>)]) -> IceOptions {
         let url = |text: &str| text.parse::<IceUrl>().unwrap();
         let entry = |(urls, credentials): &(&str, Option<TurnCredentials>)| IceEntry {
             urls: urls.split(' ').map(url).collect(),
             credentials: credentials.clone(),
         };
-        let options = IceOptions { servers: servers.iter().map(entry).collect(), relay_only };
-        Ice::new(watch::channel(Arc::new(options)).1)
+        IceOptions { servers: servers.iter().map(entry).collect(), relay_only }
     }
 
     fn minted() -> TurnCredentials {
@@ -83,14 +121,14 @@ mod tests {
 
     #[test]
     fn without_servers_the_list_is_empty() {
-        let configuration = ice(false, &[]).configuration();
+        let configuration = configuration(&ice(false, &[]));
         assert_eq!(serde_json::to_string(&configuration).unwrap(), r#"{"iceServers":[]}"#);
     }
 
     #[test]
     fn each_request_gets_credentials_of_its_own() {
         let ice = ice(true, &[("stun:a.example", None), ("turn:b.example turns:b.example", Some(minted()))]);
-        let (one, other) = (ice.configuration(), ice.configuration());
+        let (one, other) = (configuration(&ice), configuration(&ice));
         assert_eq!(one.ice_transport_policy.as_deref(), Some("relay"));
         assert_eq!(one.ice_servers[0].username, None);
         assert_eq!(one.ice_servers[1].urls, ["turn:b.example", "turns:b.example"]);
@@ -105,8 +143,10 @@ mod tests {
             username: "a \"b\"".into(),
             credential: Secret::from("c\\d é".to_owned()),
         };
-        let links =
-            ice(false, &[("stun:a.example", None), ("turn:b.example:80?transport=tcp", Some(fixed))]).links();
+        let links = links(&configuration(&ice(
+            false,
+            &[("stun:a.example", None), ("turn:b.example:80?transport=tcp", Some(fixed))],
+        )));
         let links: Vec<_> = links.iter().map(|link| String::from_utf8_lossy(link.as_bytes())).collect();
         assert_eq!(
             links,

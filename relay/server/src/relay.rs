@@ -22,8 +22,10 @@ use crate::built_in::BuiltIn;
 use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
 use crate::echo::Echo;
+use crate::http::accept::Doorman;
 use crate::http::events::Events;
-use crate::ice::Ice;
+use crate::http::forwarded::Proxies;
+use crate::ice::{self, Ice};
 use crate::ingest::IngestThread;
 use crate::memory::Memory;
 use crate::network::{Listening, Network};
@@ -112,34 +114,39 @@ pub(crate) fn run(
         let (wanted, wanted_now) = watch::channel(Arc::new(options.wanted()));
         let (announce, announce_now) = watch::channel(options.announce.clone().into());
         let (ice, ice_now) = watch::channel(Arc::new(options.ice.clone()));
-        let (_outside, outside_now) = watch::channel(Arc::from([]));
+        let (stun, stun_now) = watch::channel(options.stun.clone());
+        let inputs = ice::Inputs { options: ice_now, stun: stun_now, announce: announce_now.clone() };
+        let (servers, outside) = Ice::start(inputs, relay.clone());
         let (allow, permissions) = watch::channel(Arc::default());
         let (publish, sources) = watch::channel(Arc::from([]));
         let (talk, talkable) = watch::channel(Arc::default());
         let outputs = directory::Outputs { sources: publish, talkable: talk, talkback: talkback.clone() };
         let inputs = directory::Inputs { known, news, permissions, built_in };
+        let doorman = Doorman::new(tls, fanout.clone());
         let state = http::State {
-            fanout: fanout.clone(),
+            fanout,
+            doorman: doorman.clone(),
             sources: sources.clone(),
             events: Events::start(relay_now, sources, ingest_handle.clone()),
             ingest: ingest_handle.clone(),
             talkback: talkback.clone(),
             talkable,
             sap,
-            network: Network::new(listening, announce_now, outside_now),
-            ice: Ice::new(ice_now),
+            network: Network::new(listening, announce_now, outside),
+            ice: servers,
+            proxies: Proxies::new(&options.proxies),
             tickets: http::stream::Tickets::default(),
         };
         let router = http::router(state, &options.origins);
         let local = http::local_only(router.clone(), &options.origins);
         tokio::spawn(configured::keep(wanted_now, ingest_handle, allow));
         tokio::spawn(directory::keep(inputs, outputs));
-        let changing = Changing { wanted, announce, ice, relay };
+        let changing = Changing { wanted, announce, ice, stun, relay };
         let reloading = tokio::spawn(reload::on_hangup(options, read_again, changing));
         greet(&plain, &https, rtp_address.port());
         let mut servers = JoinSet::new();
         for listener in https {
-            servers.spawn(http::serve(listener, Some((tls.clone(), fanout.clone())), router.clone()));
+            servers.spawn(http::serve(listener, Some(doorman.clone()), router.clone()));
         }
         for listener in plain {
             servers.spawn(http::serve(listener, None, local.clone()));

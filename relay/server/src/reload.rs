@@ -11,13 +11,14 @@ use tracing::{error, info, warn};
 
 use crate::config::mistake::Mistakes;
 use crate::configured::Wanted;
-use crate::options::{Announce, IceOptions, Options};
+use crate::options::{Announce, IceOptions, IceUrl, Options};
 
 /// What may change while the relay runs.
 pub(crate) struct Changing {
     pub(crate) wanted: watch::Sender<Arc<Wanted>>,
     pub(crate) announce: watch::Sender<Arc<[Announce]>>,
     pub(crate) ice: watch::Sender<Arc<IceOptions>>,
+    pub(crate) stun: watch::Sender<Option<IceUrl>>,
     pub(crate) relay: watch::Sender<api::Relay>,
 }
 
@@ -50,6 +51,7 @@ impl Changing {
         self.wanted.send_replace(Arc::new(fresh.wanted()));
         self.announce.send_replace(fresh.announce.clone().into());
         self.ice.send_replace(Arc::new(fresh.ice.clone()));
+        self.stun.send_replace(fresh.stun.clone());
         let trouble = fresh.needs_restart(running).map(|keys| {
             warn!("Restart the relay for what changed of {keys}");
             format!("The relay must be restarted for what changed in its configuration of {keys}.")

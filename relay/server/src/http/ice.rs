@@ -1,4 +1,4 @@
-//! What browsers are told of STUN and TURN servers.
+//! What browsers are told of STUN and TURN servers, and what is wrong with these.
 
 use axum::Json;
 use axum::extract::State as Extract;
@@ -10,4 +10,9 @@ use super::State;
 /// A browser's `RTCConfiguration`, with credentials minted for this request.
 pub(super) async fn configuration(Extract(state): Extract<State>) -> impl IntoResponse {
     ([(CACHE_CONTROL, "no-store")], Json(state.ice.configuration()))
+}
+
+/// What becomes of trying the TURN servers.
+pub(super) async fn check(Extract(state): Extract<State>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, "no-store")], Json(state.ice.check().await.to_vec()))
 }

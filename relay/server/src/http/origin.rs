@@ -59,7 +59,8 @@ impl Origins {
 }
 
 /// Refuses requests that call the plain listener by a stranger's name: a page whose name was made to point to this
-/// machine (DNS rebinding) would otherwise be of the same origin as the relay.
+/// machine (DNS rebinding) would otherwise be of the same origin as the relay. Such a page can also send `X-Forwarded-Host`
+/// from this very machine, so that header proves nothing, of whatever proxy: a name must be among the origins.
 pub(super) async fn require_local_host(
     State(origins): State<Arc<Origins>>,
     request: Request,

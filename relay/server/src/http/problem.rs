@@ -82,7 +82,7 @@ impl Refusal {
             Self::NoSuchPage => "Check the address; the page is at /, the sources at /api/sources.".into(),
             Self::MethodNotAllowed => "Use one of the methods in the Allow header.".into(),
             Self::UnknownHost(host) => {
-                format!("Plain HTTP is for this machine alone and does not answer to {host}; use localhost, or name the origin with --origin.")
+                format!("Plain HTTP is for this machine alone and does not answer to {host}; use localhost, or name the page’s origin with --origin, behind a reverse proxy too (X-Forwarded-Host proves nothing).")
             }
             Self::UnknownSource(id) => format!("No source is called {id}; GET /api/sources lists those there are."),
             Self::UnknownSession => "It has ended, or never was; make a new one with POST.".into(),

@@ -1,10 +1,8 @@
 //! WHEP (draft-ietf-wish-whep): a listener's session by HTTP. What it shares with WHIP is RFC 9725.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, RawQuery, State as Extract};
+use axum::extract::{Path, RawQuery, State as Extract};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +12,7 @@ use soundport_core::SourceId;
 use soundport_core::fanout::{Connect, Purpose};
 
 use super::State;
+use super::forwarded::Client;
 use super::problem::Refusal;
 use super::session::{self, Kind, SDP, etag, find, linked, patience, require_content_type, text};
 
@@ -32,7 +31,7 @@ async fn listen(
     Extract(state): Extract<State>,
     Path(source): Path<String>,
     RawQuery(query): RawQuery,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
@@ -40,10 +39,10 @@ async fn listen(
     let source = audible(&state, source)?;
     let patience = patience(query.as_deref())?;
     let offer = text(body).await?;
-    let candidates = state.network.reachable(from.ip()).await;
+    let candidates = state.network.reachable(client.ip).await;
     let connect = Connect { source, purpose: Purpose::Listen, offer, candidates, patience };
     let (session, answer) = state.fanout.connect(connect).await??;
-    let location = format!("/whep/{}/{}", session.source, session.id);
+    let location = client.path(&format!("/whep/{}/{}", session.source, session.id));
     let headers = [(CONTENT_TYPE, SDP.to_owned()), (LOCATION, location), (ETAG, etag(&session))];
     Ok((StatusCode::CREATED, headers, linked(&state), answer).into_response())
 }

@@ -1,10 +1,8 @@
 //! WHIP (RFC 9725): a talker's session by HTTP.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, RawQuery, State as Extract};
+use axum::extract::{Path, RawQuery, State as Extract};
 use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +12,7 @@ use soundport_core::fanout::{Connect, Purpose};
 use soundport_core::{SessionId, SourceId};
 
 use super::State;
+use super::forwarded::Client;
 use super::problem::Refusal;
 use super::session::{self, Kind, SDP, etag, linked, patience, require_content_type, text};
 
@@ -34,7 +33,7 @@ async fn talk(
     Extract(state): Extract<State>,
     Path(source): Path<String>,
     RawQuery(query): RawQuery,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
@@ -43,10 +42,10 @@ async fn talk(
     let patience = patience(query.as_deref())?;
     let offer = text(body).await?;
     let listener = own_listener(query.as_deref().unwrap_or_default())?;
-    let candidates = state.network.reachable(from.ip()).await;
+    let candidates = state.network.reachable(client.ip).await;
     let connect = Connect { source, purpose: Purpose::Talk(listener), offer, candidates, patience };
     let (session, answer) = state.fanout.connect(connect).await??;
-    let location = format!("/whip/{}/{}", session.source, session.id);
+    let location = client.path(&format!("/whip/{}/{}", session.source, session.id));
     let talker = session.talker.map(|talker| talker.to_string()).unwrap_or_default();
     let headers = [
         (CONTENT_TYPE, SDP.to_owned()),

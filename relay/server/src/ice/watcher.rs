@@ -1,0 +1,146 @@
+//! Tries the TURN servers at the start, whenever the configuration is read, every few minutes, and when somebody asks.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use soundport_api as api;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::check;
+use crate::options::{Announce, IceOptions};
+
+/// How often they are tried while nobody asks.
+const EVERY: Duration = Duration::from_secs(300);
+
+/// How soon they are tried again while something is wrong.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// For how long an answer is good enough for those who ask.
+const LATELY: Duration = Duration::from_secs(10);
+
+/// What is known of the TURN servers.
+pub(super) struct Watcher {
+    options: watch::Receiver<Arc<IceOptions>>,
+    known: watch::Sender<Arc<[api::IceCheck]>>,
+    /// Of what configuration the last try was, and when; held while a try runs, so that there is one at a time.
+    last: Mutex<Option<(Arc<IceOptions>, Instant)>>,
+}
+
+impl Watcher {
+    pub(super) fn new(options: watch::Receiver<Arc<IceOptions>>) -> Self {
+        Self { options, known: watch::Sender::new(Arc::from([])), last: Mutex::default() }
+    }
+
+    /// What is known, if it was found lately; else what is found now. Takes five seconds at most, or ten if a try runs already.
+    pub(super) async fn check_lately(&self) -> Arc<[api::IceCheck]> {
+        self.check(LATELY).await
+    }
+
+    /// Tries them for ever. What is wrong is told once, and so is when it is no longer.
+    pub(super) async fn keep(self: Arc<Self>) {
+        let mut options = self.options.clone();
+        let mut told = None;
+        loop {
+            options.mark_unchanged();
+            let found = self.check(Duration::ZERO).await;
+            let troubles = tell_log(&found, told.as_deref());
+            let pause = if troubles.is_empty() { EVERY } else { AGAIN };
+            told = Some(troubles);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                changed = options.changed() => match changed {
+                    // The user has just read the configuration again, to see whether it is right now.
+                    Ok(()) => told = None,
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+
+    async fn check(&self, good_for: Duration) -> Arc<[api::IceCheck]> {
+        let mut last = self.last.lock().await;
+        let options = self.options.borrow().clone();
+        if let Some((of, at)) = &*last
+            && Arc::ptr_eq(of, &options)
+            && at.elapsed() < good_for
+        {
+            return self.known.borrow().clone();
+        }
+        let found: Arc<[api::IceCheck]> = check_all(&options).await.into();
+        *last = Some((options, Instant::now()));
+        self.known.send_replace(found.clone());
+        found
+    }
+}
+
+/// Tells `relay` of what is known: whether there are servers, what is wrong with them, and whether this host's outside
+/// addresses are known.
+pub(super) async fn tell(
+    watcher: Arc<Watcher>,
+    mut announce: watch::Receiver<Arc<[Announce]>>,
+    mut outside: watch::Receiver<Arc<[IpAddr]>>,
+    relay: watch::Sender<api::Relay>,
+) {
+    let mut options = watcher.options.clone();
+    let mut known = watcher.known.subscribe();
+    loop {
+        let ice = !options.borrow_and_update().servers.is_empty();
+        let announced = !announce.borrow_and_update().is_empty();
+        let announced = !outside.borrow_and_update().is_empty() || announced;
+        let ice_trouble = trouble(&known.borrow_and_update());
+        relay.send_if_modified(|relay| {
+            let fresh = api::Relay { ice, announced, ice_trouble, ..relay.clone() };
+            let changed = fresh != *relay;
+            *relay = fresh;
+            changed
+        });
+        let ended = tokio::select! {
+            changed = options.changed() => changed.is_err(),
+            changed = announce.changed() => changed.is_err(),
+            changed = outside.changed() => changed.is_err(),
+            changed = known.changed() => changed.is_err(),
+        };
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Tries every TURN URL.
+async fn check_all(options: &IceOptions) -> Vec<api::IceCheck> {
+    let turns = options.servers.iter().flat_map(|entry| {
+        let turns = entry.urls.iter().filter(|url| url.scheme.is_turn());
+        turns.map(|url| (url, entry.credentials.as_ref()))
+    });
+    let checks = turns.map(|(url, credentials)| async move {
+        api::IceCheck { url: url.to_string(), trouble: check::turn(url, credentials).await }
+    });
+    join_all(checks).await
+}
+
+/// What is wrong, if it is, for the page.
+fn trouble(checks: &[api::IceCheck]) -> Option<String> {
+    let mut troubles = checks.iter().filter_map(|check| check.trouble.as_deref());
+    let first = troubles.next()?;
+    match troubles.count() {
+        0 => Some(first.to_owned()),
+        1 => Some(format!("{first} Another one fails too; the relay’s log says how.")),
+        more => Some(format!("{first} {more} others fail too; the relay’s log says how.")),
+    }
+}
+
+/// Says what is new since `told`, and returns what is wrong.
+fn tell_log(checks: &[api::IceCheck], told: Option<&[String]>) -> Vec<String> {
+    let troubles: Vec<String> = checks.iter().filter_map(|check| check.trouble.clone()).collect();
+    let known = told.unwrap_or_default();
+    troubles.iter().filter(|trouble| !known.contains(trouble)).for_each(|trouble| warn!("{trouble}"));
+    if troubles.is_empty() && !checks.is_empty() && told.is_none_or(|told| !told.is_empty()) {
+        let urls: Vec<&str> = checks.iter().map(|check| check.url.as_str()).collect();
+        info!("The relay’s credentials are taken by {}", urls.join(", "));
+    }
+    troubles
+}
