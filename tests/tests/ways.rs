@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use soundport_tests::{
     Browser, Coturn, Mark, Relay, RelayOptions, Site, ToneSender, Way, best_of_three, report, turn,
 };

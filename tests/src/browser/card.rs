@@ -96,9 +96,10 @@ impl Browser {
     pub fn told_way(&self, source: &str) -> Result<String> {
         let detail = format!("[data-source='{source}'] [data-detail='way']");
         let shown = "return document.querySelector(arguments[0])?.innerText || null";
-        self.act(source, "details")?;
-        let told = wait_for(&detail, STATE_LIMIT, || self.run(shown, vec![json!(detail)]));
-        self.act(source, "details")?;
-        told
+        let summary = format!("[data-source='{source}'] .details > summary");
+        self.click(&summary)?;
+        let told = wait_for(&detail, STATE_LIMIT, || self.run(shown, vec![json!(detail)]))?;
+        self.click(&summary)?;
+        Ok(told)
     }
 }
