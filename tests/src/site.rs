@@ -41,7 +41,7 @@ impl Site {
     pub fn start() -> Result<Self> {
         let site = Self::wired(Addresses::v4())?;
         site.router.run("sysctl -qw net.ipv4.ip_forward=1")?;
-        wall::publish(&site.router, site.relay_address())?;
+        wall::publish(&site.router, site.relay_address(), site.outside())?;
         Ok(site)
     }
 
@@ -152,6 +152,8 @@ mod tests {
             site.browser.inside(move || Ok(TcpStream::connect_timeout(&address, WAIT)?)).is_ok()
         };
         assert!(reach(PORT) && !reach(PORT + 1) && !reach(MEDIA_TCP_PORT));
+        let directly = (site.relay_address(), PORT).into();
+        assert!(site.browser.inside(|| Ok(TcpStream::connect_timeout(&directly, WAIT)?)).is_err());
         site.announce_both().unwrap();
         assert!(reach(PORT) && reach(MEDIA_TCP_PORT));
         site.close(&Way::MEDIA).unwrap();
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn turn_reaches_the_relay_as_the_world_does() {
+    fn turn_reaches_the_relay_by_the_routers_address() {
         let site = Site::start().unwrap();
         site.close(&Way::MEDIA).unwrap();
         let relay = site.relay.inside(|| Ok(UdpSocket::bind(("0.0.0.0", PORT))?)).unwrap();
@@ -203,5 +205,24 @@ mod tests {
         turn.send_to(b"there", (site.outside(), PORT)).unwrap();
         let (_, from) = relay.recv_from(&mut [0; 10]).unwrap();
         assert_eq!(from.ip(), site.turn_address());
+        relay.send_to(b"back", from).unwrap();
+        turn.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let (_, from) = turn.recv_from(&mut [0; 10]).unwrap();
+        assert_eq!(from, (site.outside(), PORT).into());
+    }
+
+    #[test]
+    fn the_relay_reaches_the_world_by_the_routers_address() {
+        let site = Site::start().unwrap();
+        let relay = site.relay.inside(|| Ok(UdpSocket::bind(("0.0.0.0", PORT))?)).unwrap();
+        let turn = site.turn.inside(|| Ok(UdpSocket::bind("0.0.0.0:3478")?)).unwrap();
+        for socket in [&relay, &turn] {
+            socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        }
+        relay.send_to(b"there", (site.turn_address(), 3478)).unwrap();
+        let (_, from) = turn.recv_from(&mut [0; 10]).unwrap();
+        assert_eq!(from.ip(), site.outside());
+        turn.send_to(b"back", from).unwrap();
+        assert_eq!(relay.recv_from(&mut [0; 10]).unwrap().1.ip(), site.turn_address());
     }
 }

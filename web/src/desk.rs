@@ -3,10 +3,10 @@
 //! What is decided is decided in [`crate::state`]; sources play on while their cards are not shown.
 
 mod booth;
+mod climb;
 mod clipboard;
 mod feed;
 mod hands;
-mod held;
 mod level_board;
 mod outside;
 mod player;
@@ -57,6 +57,8 @@ pub struct Desk {
     levels: LevelBoard,
     typed: RefCell<AttrValue>,
     route: RefCell<Option<AttrValue>>,
+    /// Whether WebRTC led nowhere when it was last tried.
+    blocked: Rc<Cell<bool>>,
     title: RefCell<String>,
     /// What *Stop all* stopped.
     stopped: RefCell<Vec<AttrValue>>,
@@ -85,6 +87,7 @@ impl Desk {
             levels: LevelBoard::default(),
             typed: RefCell::default(),
             route: RefCell::new(named_in_address()),
+            blocked: Rc::default(),
             title: RefCell::default(),
             stopped: RefCell::default(),
             wanted: RefCell::default(),
@@ -187,7 +190,8 @@ impl Desk {
     pub fn card(&self, id: &str) -> (View, Callback<Act>) {
         let (player, mix) = (self.player(id), self.mix.borrow());
         let hushed = player.is_on() && mix.is_hushed(id);
-        let view = View { hushed, solo: mix.is_solo(id), talk: self.talk(id), ..player.view() };
+        let hint = player.hint(self.roster.borrow().relay.as_ref(), &self.base.host());
+        let view = View { hushed, hint, solo: mix.is_solo(id), talk: self.talk(id), ..player.view() };
         (view, player.act.clone())
     }
 

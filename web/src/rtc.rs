@@ -1,7 +1,7 @@
 //! The browser's media: the only module that touches `RTCPeerConnection`, `AudioContext` and the microphone.
 //!
-//! [`Output`] is a card's way to the loudspeaker and lives from *Listen* to *Stop*; a [`Session`] is one WebRTC connection that feeds it,
-//! and is replaced when it breaks. Likewise a [`Microphone`] lives from *Talk* to *End*, and a [`TalkSession`] sends what it hears. What a
+//! [`Output`] is a card's way to the loudspeaker and lives from *Listen* to *Stop*; a [`Session`] feeds it, by WebRTC or by a stream, and is
+//! replaced when it breaks or a better one is found. Likewise a [`Microphone`] lives from *Talk* to *End*, and a [`TalkSession`] sends what it hears. What a
 //! session sees is told as [`Event`](crate::state::Event)s; which session should exist is decided in [`crate::state`].
 
 mod call;
@@ -16,8 +16,10 @@ mod peer;
 mod session;
 mod spare;
 mod stats;
+mod stream;
 mod talk_session;
 mod whep;
+mod wire;
 
 pub use call::Endpoint;
 pub use context::ask_to_play;

@@ -14,12 +14,13 @@ const MOST_LINES: usize = 600;
 const MANY_LINES: usize = 400;
 
 #[test]
-fn only_the_peer_names_the_webrtc_engine() {
-    let offenders =
-        names(&["relay/core/src", "relay/server/src"], &["Rtc"], |file| file.ends_with("fanout/peer.rs"));
+fn only_the_connection_names_the_webrtc_engine() {
+    let offenders = names(&["relay/core/src", "relay/server/src"], &["Rtc"], |file| {
+        file.ends_with("fanout/connection.rs")
+    });
     assert_none(
         &offenders,
-        "Go through `Peer`: it alone owns an `Rtc`, and leaves it drained after every change.",
+        "Go through `Connection`: it alone owns an `Rtc`, and leaves it drained after every change.",
     );
 }
 

@@ -1,6 +1,6 @@
 //! The HTTP side: the page, the API, WHEP and WHIP, over TLS for everybody and without for this machine.
 
-mod accept;
+pub(crate) mod accept;
 pub(crate) mod events;
 pub(crate) mod forwarded;
 mod ice;
@@ -25,7 +25,6 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
 use soundport_api as api;
 use tokio::sync::watch;
@@ -69,6 +68,8 @@ pub(crate) struct State {
     pub(crate) sap: Option<SapCounters>,
     pub(crate) network: Network,
     pub(crate) ice: Ice,
+    /// Who stands at the HTTPS port.
+    pub(crate) doorman: Doorman,
     pub(crate) proxies: Proxies,
     /// To streams, given and not used yet.
     pub(crate) tickets: Tickets,
@@ -142,11 +143,10 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves one listener, with TLS if there is a certificate for it; then what is media goes to the fan-out. Returns only on
-/// failure.
+/// Serves one listener, with TLS if it has a doorman. Returns only on failure.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<(RustlsConfig, FanoutHandle)>,
+    doorman: Option<Doorman>,
     router: Router,
 ) -> anyhow::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -158,8 +158,8 @@ pub(crate) async fn serve(
         .timer(TokioTimer::new())
         .keep_alive_interval(HEADERS_WITHIN)
         .keep_alive_timeout(HEADERS_WITHIN);
-    let served = match tls {
-        Some((tls, fanout)) => server.acceptor(Doorman::new(tls, fanout)).serve(service).await,
+    let served = match doorman {
+        Some(doorman) => server.acceptor(doorman).serve(service).await,
         None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
     };
     served.context("Failed to serve HTTP")

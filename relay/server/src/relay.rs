@@ -22,6 +22,7 @@ use crate::built_in::BuiltIn;
 use crate::config::mistake::Mistakes;
 use crate::demo::Demo;
 use crate::echo::Echo;
+use crate::http::accept::Doorman;
 use crate::http::events::Events;
 use crate::http::forwarded::Proxies;
 use crate::ice::{self, Ice};
@@ -121,8 +122,10 @@ pub(crate) fn run(
         let (talk, talkable) = watch::channel(Arc::default());
         let outputs = directory::Outputs { sources: publish, talkable: talk, talkback: talkback.clone() };
         let inputs = directory::Inputs { known, news, permissions, built_in };
+        let doorman = Doorman::new(tls, fanout.clone());
         let state = http::State {
-            fanout: fanout.clone(),
+            fanout,
+            doorman: doorman.clone(),
             sources: sources.clone(),
             events: Events::start(relay_now, sources, ingest_handle.clone()),
             ingest: ingest_handle.clone(),
@@ -147,7 +150,7 @@ pub(crate) fn run(
         }
         let mut servers = JoinSet::new();
         for listener in https {
-            servers.spawn(http::serve(listener, Some((tls.clone(), fanout.clone())), router.clone()));
+            servers.spawn(http::serve(listener, Some(doorman.clone()), router.clone()));
         }
         for listener in plain {
             servers.spawn(http::serve(listener, None, local.clone()));

@@ -40,10 +40,15 @@ impl Way {
     }
 }
 
-/// Leads 8443 of the router to the relay, and nothing else.
-pub(super) fn publish(router: &Host, relay: IpAddr) -> Result<()> {
+/// Hides the relay behind the router: all see the router's address, of which 8443 alone leads to it.
+pub(super) fn publish(router: &Host, relay: IpAddr, outside: IpAddr) -> Result<()> {
     let rules = format!("udp dport {PORT} dnat to {relay}; tcp dport {PORT} dnat to {relay};");
-    load(router, "ip nat", &format!("chain in {{ type nat hook prerouting priority -100; {rules} }}"))
+    let content = format!(
+        "chain in {{ type nat hook prerouting priority -100; {rules} }}
+         chain out {{ type nat hook postrouting priority 100; iifname relay oifname != relay snat to {outside}; }}
+         chain pass {{ type filter hook forward priority 1; oifname relay ct state new ct status & dnat == 0 drop; }}"
+    );
+    load(router, "ip nat", &content)
 }
 
 /// Leads one more port of the router to one of the relay's host.

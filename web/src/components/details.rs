@@ -20,12 +20,12 @@ pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html
         ("Buffer", report.buffer_millis.map(words::millis)),
         ("Round trip", report.round_trip_millis.map(words::millis)),
     ];
-    let way = report.way.map(|way| words::way(way, report.port));
+    let way = view.way.map(|way| words::way(way, report.port));
     html! {
         <details class="details">
             <summary>
                 { "Details" }
-                if let Some(label) = view.way().and_then(words::way_label) {
+                if let Some(label) = view.way.and_then(words::way_label) {
                     <span class="way">{ label }</span>
                 }
             </summary>

@@ -33,7 +33,7 @@ pub fn SourceCard(props: &SourceCardProps) -> Html {
             data-source={source.id.clone()}
             data-talk={source.talk.then(|| words::standing_name(view.talk.talking.standing()))}
             data-state={words::phase_name(&props.view.phase)}
-            data-way={view.way().map(words::way_name)}
+            data-way={view.way.map(words::way_name)}
             data-source-state={words::source_state_name(source.state)}
             aria-labelledby={heading.clone()}
         >

@@ -43,7 +43,7 @@ pub(super) fn talk(source: &Source, view: &View, levels: &LevelBoard, act: &Call
 /// The numbers of others who are connected to talk, and of those of them who speak.
 pub(super) fn others(source: &Source, talk: &TalkView) -> (usize, usize) {
     let talkers = source.talkback.as_ref().map(|talkback| &talkback.talkers[..]).unwrap_or_default();
-    let others = || talkers.iter().filter(|talker| Some(talker.id) != talk.talking.number());
+    let others = || talkers.iter().filter(|talker| !talk.numbers.contains(&talker.id));
     (others().count(), others().filter(|talker| talker.speaking).count())
 }
 

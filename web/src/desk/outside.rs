@@ -1,6 +1,10 @@
 //! What the desk brings to what is not its own: the tab's title, the system's keys, and the relay's levels.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use gloo_timers::callback::Timeout;
+use yew::AttrValue;
 
 use super::Desk;
 use crate::rtc::Endpoint;
@@ -34,11 +38,27 @@ impl Desk {
         }
     }
 
-    /// Where a session is asked for, by its path in the relay's interface.
-    pub(super) fn endpoint(&self, path: &str) -> Option<Endpoint> {
+    /// Where a session with a source is asked for, with WHEP or WHIP; and the session by which a talker listens.
+    pub(super) fn endpoint(
+        &self,
+        protocol: &str,
+        source: &AttrValue,
+        with: Option<String>,
+    ) -> Option<Endpoint> {
         let has_servers = self.roster.borrow().relay.as_ref().is_some_and(|relay| relay.ice);
-        let ice = if has_servers { self.base.join("api/ice") } else { None };
-        Some(Endpoint { url: self.base.join(path)?, ice })
+        let query = with.as_ref().map(|with| format!("?with={with}")).unwrap_or_default();
+        Some(Endpoint {
+            url: self.base.join(&format!("{protocol}/{source}{query}"))?,
+            ice: if has_servers { self.base.join("api/ice") } else { None },
+            base: self.base.url(),
+            source: source.clone(),
+            with,
+        })
+    }
+
+    /// Whether WebRTC led nowhere when it was last tried.
+    pub(super) fn blocked(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.blocked)
     }
 
     /// Asks for the levels of what is shown and not listened to, which its own meter knows.

@@ -2,15 +2,16 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
-use soundport_api::SourceState;
+use soundport_api::{Relay, SourceState};
 use yew::{AttrValue, Callback, Reducible};
 
 use super::Desk;
-use super::held::Held;
+use super::climb::{Climb, Climber, Line};
 use super::talker::TalkView;
 use crate::rtc::{self, Gauge, Output, Report, Session, Ties, Wishes};
-use crate::state::{Attempt, Event, Failure, Listening, Phase, Way};
+use crate::state::{Event, Failure, Leg, Listening, Phase, Way};
 use crate::store::{self, Settings};
+use crate::words;
 
 /// What the next *Listen* needs is made ready this soon after the last sound stopped.
 const PREPARE_AFTER_STOP_MILLIS: u32 = 50;
@@ -25,7 +26,7 @@ pub(super) struct Player {
     state: RefCell<Rc<Listening>>,
     settings: Cell<Settings>,
     output: RefCell<Option<Rc<Output>>>,
-    held: RefCell<Option<Held<Session>>>,
+    climb: Rc<Climb>,
     report: RefCell<Option<Report>>,
     wishes: Rc<Wishes>,
     instance: RefCell<Option<String>>,
@@ -70,15 +71,12 @@ pub struct View {
     pub gauge: Option<OpenGauge>,
     /// The last figures, while listening.
     pub report: Option<Report>,
+    /// The way that its sound takes, while there is one.
+    pub way: Option<Way>,
+    /// Why WebRTC does not get through, and what to do, where it does not.
+    pub hint: Option<AttrValue>,
     /// How its talking stands.
     pub talk: TalkView,
-}
-
-impl View {
-    /// The way that its sound takes, while there is one.
-    pub fn way(&self) -> Option<Way> {
-        self.report.as_ref()?.way
-    }
 }
 
 /// Something that measures, equal only to itself.
@@ -94,6 +92,7 @@ impl PartialEq for OpenGauge {
 impl Player {
     pub(super) fn new(id: &str, desk: Weak<Desk>) -> Rc<Self> {
         Rc::new_cyclic(|own: &Weak<Self>| {
+            let climb = Climb::new(own.clone());
             let own = own.clone();
             let act = Callback::from(move |act| {
                 if let Some(own) = own.upgrade() {
@@ -106,7 +105,7 @@ impl Player {
                 state: RefCell::default(),
                 settings: Cell::new(Settings::remembered(id)),
                 output: RefCell::default(),
-                held: RefCell::default(),
+                climb,
                 report: RefCell::default(),
                 wishes: Rc::default(),
                 instance: RefCell::default(),
@@ -125,6 +124,7 @@ impl Player {
             settings: self.settings.get(),
             gauge: self.output.borrow().as_ref().map(|output| OpenGauge(Rc::clone(output.gauge()))),
             report: self.report.borrow().clone(),
+            way: self.climb.way(),
             ..View::default()
         }
     }
@@ -136,6 +136,14 @@ impl Player {
     /// Whether sound comes out, where no other one's solo silences it.
     pub(super) fn is_heard(&self) -> bool {
         self.state.borrow().phase == Phase::Listening && self.settings.get().gain() > 0.0
+    }
+
+    /// Why WebRTC does not get through, and what to do, where it does not.
+    pub(super) fn hint(&self, relay: Option<&Relay>, host: &str) -> Option<AttrValue> {
+        let is_deaf = self.state.borrow().phase == Phase::Failed(Failure::NoMedia);
+        let (offered, unable) = self.climb.found();
+        (is_deaf || self.climb.way() == Some(Way::Stream))
+            .then(|| words::media_hint(relay, &offered, unable, host).into())
     }
 
     /// Listens, unless it does. Call it inside the user's click where the browser wants one.
@@ -179,7 +187,7 @@ impl Player {
 
     /// The name of the session that hears it.
     pub(super) fn session(&self) -> Option<String> {
-        self.held.borrow().as_ref()?.with(Session::name)?
+        self.climb.name()
     }
 
     /// The way to the loudspeaker, while listening.
@@ -221,13 +229,8 @@ impl Player {
         }
         self.state.replace(Rc::clone(&after));
         if after.attempt != before.attempt {
-            self.held.take();
             self.report.take();
-            let held = after.attempt.and_then(|attempt| self.hold(attempt));
-            // It may have failed already.
-            if self.state.borrow().attempt == after.attempt {
-                self.held.replace(held);
-            }
+            self.climb.begin(after.attempt);
         }
         if !self.is_on() {
             self.output.take();
@@ -246,36 +249,49 @@ impl Player {
             desk.changed();
         }
     }
+}
 
-    fn hold(self: &Rc<Self>, attempt: Attempt) -> Option<Held<Session>> {
-        let output = self.output.borrow().clone()?;
+impl Climber for Player {
+    fn open(self: Rc<Self>, leg: &Leg, used: bool) -> Result<Box<dyn Line>, Failure> {
+        let output = self.output.borrow().clone().ok_or(Failure::NoWebRtc)?;
         self.wishes.robust.set(self.settings.get().robust);
-        let own = Rc::downgrade(self);
-        Some(Held::begin(attempt, move || own.upgrade()?.open(output)))
-    }
-
-    fn open(self: &Rc<Self>, output: Rc<Output>) -> Option<Session> {
-        self.tell(Event::Begun);
-        let (hears, reports) = (Rc::downgrade(self), Rc::downgrade(self));
+        let (hears, reports, number) = (Rc::downgrade(&self), Rc::downgrade(&self), leg.number);
         let ties = Ties {
             on_event: Callback::from(move |event| {
                 if let Some(own) = hears.upgrade() {
-                    own.tell(event);
+                    own.climb.hear(number, event);
                 }
             }),
             on_report: Callback::from(move |report| {
-                if let Some(own) = reports.upgrade() {
+                if let Some(own) = reports.upgrade().filter(|own| own.climb.uses(number)) {
                     own.report.replace(Some(report));
                     own.changed();
                 }
             }),
             wishes: Rc::clone(&self.wishes),
         };
-        let endpoint = self.desk.upgrade()?.endpoint(&format!("whep/{}", self.id));
-        let opened = match endpoint {
-            Some(endpoint) => Session::open(endpoint, output, ties),
-            None => Err(Failure::NoRelay),
-        };
-        opened.map_err(|failure| self.tell(Event::Failed(failure))).ok()
+        let endpoint = self.desk.upgrade().and_then(|desk| desk.endpoint("whep", &self.id, None));
+        let session = Session::open(leg, used, endpoint.ok_or(Failure::NoRelay)?, &output, ties)?;
+        Ok(Box::new(session))
+    }
+
+    fn pass(self: Rc<Self>, event: Event) {
+        self.tell(event);
+    }
+
+    fn blocked(&self) -> Rc<Cell<bool>> {
+        self.desk.upgrade().map(|desk| desk.blocked()).unwrap_or_default()
+    }
+
+    fn is_still(&self) -> bool {
+        self.wishes.stopped.get()
+    }
+
+    fn sounds(&self) -> bool {
+        true
+    }
+
+    fn moved(self: Rc<Self>) {
+        self.changed();
     }
 }

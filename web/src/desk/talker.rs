@@ -7,10 +7,10 @@ use wasm_bindgen_futures::spawn_local;
 use yew::{AttrValue, Callback, Reducible};
 
 use super::Desk;
-use super::held::Held;
+use super::climb::{Climb, Climber, Line};
 use super::player::OpenGauge;
 use crate::rtc::{Microphone, Output, TalkSession, TalkTies};
-use crate::state::{Attempt, Event, Failure, Refusal, RoundTrip, Sample, Standing, TalkEvent, Talking};
+use crate::state::{Event, Failure, Leg, Refusal, RoundTrip, Sample, Standing, TalkEvent, Talking, Way};
 use crate::store::{Choice, Device};
 
 /// The source that says back what it hears.
@@ -25,7 +25,9 @@ pub(super) struct Talker {
     desk: Weak<Desk>,
     state: RefCell<Rc<Talking>>,
     microphone: RefCell<Option<Rc<Microphone>>>,
-    held: RefCell<Option<Held<TalkSession>>>,
+    climb: Rc<Climb>,
+    /// By which numbers the relay tells of this page's talkers: one is used, and another may be tried.
+    numbers: RefCell<Vec<u32>>,
     /// The listening session that was named to the relay, so that it does not hear this talker.
     with: RefCell<Option<String>>,
     /// The one that the relay did not know.
@@ -49,18 +51,23 @@ pub struct TalkView {
     pub choice: Choice,
     /// The microphones that can be chosen.
     pub devices: Rc<[Device]>,
+    /// By which numbers the relay tells of this page's talkers.
+    pub numbers: Vec<u32>,
+    /// The way that the voice takes, while there is one.
+    pub way: Option<Way>,
     /// How long an echo took to come back, in milliseconds.
     pub round_trip_millis: Option<f64>,
 }
 
 impl Talker {
     pub(super) fn new(id: &str, desk: Weak<Desk>) -> Rc<Self> {
-        Rc::new(Self {
+        Rc::new_cyclic(|own: &Weak<Self>| Self {
             id: id.to_owned().into(),
             desk,
             state: RefCell::default(),
             microphone: RefCell::default(),
-            held: RefCell::default(),
+            climb: Climb::new(own.clone()),
+            numbers: RefCell::default(),
             with: RefCell::default(),
             unknown: RefCell::default(),
             doubted: Rc::default(),
@@ -77,6 +84,8 @@ impl Talker {
         TalkView {
             talking: Rc::clone(&self.state.borrow()),
             gauge: microphone.as_ref().map(|microphone| OpenGauge(Rc::clone(microphone.gauge()))),
+            numbers: self.numbers.borrow().clone(),
+            way: self.climb.way(),
             round_trip_millis: self.round_trip.borrow().last_millis(),
             ..TalkView::default()
         }
@@ -121,10 +130,14 @@ impl Talker {
         if self.said.replace(state) != state && state.is_some() {
             self.tell(TalkEvent::Line(Event::RelayAnswers));
         }
-        if heard.is_some() && self.held.borrow().is_some() && *self.with.borrow() != heard {
-            // Known from now on, also while the next attempt waits: else it would begin anew for ever.
+        let has_session = self.state.borrow().attempt().is_some();
+        if heard.is_some() && has_session && *self.with.borrow() != heard {
+            // Known from now on, also while the next session waits: else it would begin anew for ever.
             self.with.replace(heard);
-            self.tell(TalkEvent::Line(Event::Forgotten(0.0)));
+            match self.is_connected() {
+                true => self.climb.renew(),
+                false => self.tell(TalkEvent::Line(Event::Forgotten(0.0))),
+            }
         }
     }
 
@@ -136,10 +149,8 @@ impl Talker {
             // Whether it is stereo is agreed on when a session begins.
             return self.tell(TalkEvent::Line(Event::Forgotten(0.0)));
         }
-        if let Some(held) = &*self.held.borrow() {
-            held.with(|session| session.hear(&microphone));
-        }
-        self.follow();
+        self.climb.hear_through(&microphone);
+        self.climb.set_on();
     }
 
     /// Takes an event, and does what follows from it.
@@ -154,26 +165,15 @@ impl Talker {
             self.ask();
         }
         if after.attempt() != before.attempt() {
-            self.held.take();
-            let held = after.attempt().and_then(|attempt| self.hold(attempt));
-            // It may have failed already.
-            if self.state.borrow().attempt() == after.attempt() {
-                self.held.replace(held);
-            }
+            self.numbers.take();
+            self.climb.begin(after.attempt());
         }
         if !self.is_on() {
             self.microphone.take();
             self.round_trip.take();
         }
-        self.follow();
+        self.climb.set_on();
         self.changed();
-    }
-
-    fn follow(&self) {
-        if let Some(held) = &*self.held.borrow() {
-            let live = self.is_live();
-            held.with(|session| session.set_live(live));
-        }
     }
 
     fn changed(&self) {
@@ -201,44 +201,14 @@ impl Talker {
         });
     }
 
-    fn hold(self: &Rc<Self>, attempt: Attempt) -> Option<Held<TalkSession>> {
-        let own = Rc::downgrade(self);
-        Some(Held::begin(attempt, move || own.upgrade()?.open()))
-    }
-
-    fn open(self: &Rc<Self>) -> Option<TalkSession> {
-        self.tell(TalkEvent::Line(Event::Begun));
-        let microphone = self.microphone()?;
-        let hears = Rc::downgrade(self);
-        let ties = TalkTies {
-            on_event: Callback::from(move |event| {
-                if let Some(own) = hears.upgrade() {
-                    own.tell(own.without_unknown(event));
-                }
-            }),
-            doubted: Rc::clone(&self.doubted),
-        };
-        let desk = self.desk.upgrade()?;
-        self.doubted.set(false);
-        let with = desk.player(&self.id).session();
-        let known = with.as_ref().filter(|_| *self.unknown.borrow() != with);
-        let query = known.map(|with| format!("?with={with}")).unwrap_or_default();
-        self.with.replace(with);
-        let opened = match desk.endpoint(&format!("whip/{}{query}", self.id)) {
-            Some(endpoint) => TalkSession::open(endpoint, &microphone, ties),
-            None => Err(Failure::NoRelay),
-        };
-        opened.map_err(|failure| self.tell(TalkEvent::Line(Event::Failed(failure)))).ok()
-    }
-
     /// A relay that restarted knows the listening session no more than this one: the next attempt does not name it.
-    fn without_unknown(&self, event: TalkEvent) -> TalkEvent {
+    fn without_unknown(&self, event: Event) -> Event {
         match event {
-            TalkEvent::Line(Event::Refused(Refusal::Status { code: 422, .. }, jitter))
+            Event::Refused(Refusal::Status { code: 422, .. }, jitter)
                 if *self.unknown.borrow() != *self.with.borrow() =>
             {
                 self.unknown.replace(self.with.borrow().clone());
-                TalkEvent::Line(Event::Forgotten(jitter))
+                Event::Forgotten(jitter)
             }
             event => event,
         }
@@ -272,5 +242,54 @@ impl Talker {
         if self.round_trip.borrow_mut().take(sample, latency_secs * 1_000.0) {
             self.changed();
         }
+    }
+}
+
+impl Climber for Talker {
+    fn open(self: Rc<Self>, leg: &Leg, _: bool) -> Result<Box<dyn Line>, Failure> {
+        let microphone = self.microphone().ok_or(Failure::NoWebRtc)?;
+        let (hears, knows, leg_number) = (Rc::downgrade(&self), Rc::downgrade(&self), leg.number);
+        let ties = TalkTies {
+            on_event: Callback::from(move |event| {
+                if let Some(own) = hears.upgrade() {
+                    own.climb.hear(leg_number, own.without_unknown(event));
+                }
+            }),
+            on_number: Callback::from(move |number| {
+                if let Some(own) = knows.upgrade() {
+                    own.numbers.borrow_mut().push(number);
+                    own.changed();
+                }
+            }),
+            doubted: Rc::clone(&self.doubted),
+        };
+        let desk = self.desk.upgrade().ok_or(Failure::NoRelay)?;
+        self.doubted.set(false);
+        let heard = desk.player(&self.id).session();
+        let known = heard.clone().filter(|_| *self.unknown.borrow() != heard);
+        self.with.replace(heard);
+        let endpoint = desk.endpoint("whip", &self.id, known).ok_or(Failure::NoRelay)?;
+        Ok(Box::new(TalkSession::open(leg, endpoint, &microphone, ties)?))
+    }
+
+    fn pass(self: Rc<Self>, event: Event) {
+        self.tell(TalkEvent::Line(event));
+    }
+
+    fn blocked(&self) -> Rc<Cell<bool>> {
+        self.desk.upgrade().map(|desk| desk.blocked()).unwrap_or_default()
+    }
+
+    /// A talker always sends.
+    fn is_still(&self) -> bool {
+        false
+    }
+
+    fn sounds(&self) -> bool {
+        self.is_live()
+    }
+
+    fn moved(self: Rc<Self>) {
+        self.changed();
     }
 }

@@ -24,6 +24,11 @@ impl Base {
         Url::new_with_base(path, &self.url).ok().map(|url| url.href())
     }
 
+    /// The relay's address, to which paths can be joined.
+    pub fn url(&self) -> Rc<str> {
+        Rc::clone(&self.url)
+    }
+
     /// The relay's address, when it is not the server that the page came from.
     pub fn elsewhere(&self) -> Option<&str> {
         (!self.own).then_some(&self.url)

@@ -63,7 +63,8 @@ impl Fields {
         self.get(name).0.as_bool().unwrap_or(false)
     }
 
-    fn get(&self, name: &str) -> Self {
+    /// The field, which may have fields of its own.
+    pub(crate) fn get(&self, name: &str) -> Self {
         Self(Reflect::get(&self.0, &name.into()).unwrap_or_default())
     }
 

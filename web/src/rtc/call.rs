@@ -4,11 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use wasm_bindgen_futures::spawn_local;
+use yew::AttrValue;
 
+use super::offer;
 use super::peer::Peer;
 use super::whep;
 use crate::relay::http::{self, Pending};
-use crate::state::{Event, Pause, Refusal};
+use crate::state::{Event, Pause, Refusal, Way};
 
 /// The relay mints credentials in no time: a session is not to wait much longer for them than for its answer.
 const ICE_TIMEOUT_MILLIS: u32 = 2_000;
@@ -20,25 +22,41 @@ pub struct Endpoint {
     pub url: String,
     /// Where the relay names the STUN and TURN servers that the browser may use; none where it has none.
     pub ice: Option<String>,
+    /// The relay's address.
+    pub base: Rc<str>,
+    /// The source's id.
+    pub source: AttrValue,
+    /// Of a talker: the session by which the same page listens.
+    pub with: Option<String>,
+}
+
+/// A session that the relay gave.
+pub(super) struct Answered {
+    /// What there is to tell of it.
+    pub(super) event: Event,
+    /// By which number the relay knows a talker.
+    pub(super) talker: Option<u32>,
 }
 
 pub(super) struct Call {
     pub(super) peer: Peer,
+    /// Only a better way than this is looked for.
+    better_than: Option<Way>,
     session_url: RefCell<Option<String>>,
     closed: Cell<bool>,
 }
 
 impl Call {
-    pub(super) fn new(peer: Peer) -> Rc<Self> {
-        Rc::new(Self { peer, session_url: RefCell::default(), closed: Cell::new(false) })
+    pub(super) fn new(peer: Peer, better_than: Option<Way>) -> Rc<Self> {
+        Rc::new(Self { peer, better_than, session_url: RefCell::default(), closed: Cell::new(false) })
     }
 
-    /// Asks the relay for a session, by an offer that may be written already; says by which number the relay knows a talker.
+    /// Asks the relay for a session, by an offer that may be written already.
     pub(super) async fn negotiate(
         &self,
         endpoint: &Endpoint,
         offer: Option<String>,
-    ) -> Result<Option<u32>, Refusal> {
+    ) -> Result<Answered, Refusal> {
         let unusable = |_| Refusal::Unusable("this browser cannot use its answer.".into());
         let offer = match offer {
             Some(offer) => offer,
@@ -46,27 +64,35 @@ impl Call {
         };
         // The relay answers while the browser makes the offer its own.
         let pending = whep::send_offer(&endpoint.url, &offer)?;
-        if let Some(servers) = endpoint.ice.as_ref().and_then(|ice| http::ask(ice, ICE_TIMEOUT_MILLIS).ok()) {
-            self.configure(servers).await;
+        let mut turn_only = false;
+        // Where WebRTC leads somewhere already, a way through a server is no better.
+        let wants_servers = self.better_than.is_none_or(|way| way == Way::Stream);
+        let servers = endpoint.ice.as_ref().filter(|_| wants_servers);
+        if let Some(servers) = servers.and_then(|ice| http::ask(ice, ICE_TIMEOUT_MILLIS).ok()) {
+            turn_only = self.configure(servers).await;
         }
         let own = self.peer.take_offer(&offer).await;
-        let granted = whep::granted(pending).await?;
+        let mut granted = whep::granted(pending).await?;
         if self.closed.get() {
             whep::end(&granted.session_url).await;
-            return Ok(None);
+        } else {
+            *self.session_url.borrow_mut() = Some(granted.session_url);
+            own.map_err(unusable)?;
+            let offered = offer::addresses(&granted.answer);
+            if self.better_than == Some(Way::Tcp) {
+                granted.answer = offer::without_tcp(&granted.answer);
+            }
+            self.peer.take_answer(&granted.answer).await.map_err(unusable)?;
+            return Ok(Answered { event: Event::Answered { turn_only, offered }, talker: granted.talker });
         }
-        *self.session_url.borrow_mut() = Some(granted.session_url);
-        own.map_err(unusable)?;
-        self.peer.take_answer(&granted.answer).await.map_err(unusable)?;
-        Ok(granted.talker)
+        Err(Refusal::Unreachable)
     }
 
-    /// Servers that cannot be had leave the ways that need none.
-    async fn configure(&self, servers: Pending) {
-        if let Ok(answer) = servers.answer().await
-            && answer.status == 200
-        {
-            self.peer.configure(&answer.body);
+    /// Takes the relay's servers; whether it allows no way but TURN. Servers that cannot be had leave the ways that need none.
+    async fn configure(&self, servers: Pending) -> bool {
+        match servers.answer().await {
+            Ok(answer) if answer.status == 200 => self.peer.configure(&answer.body),
+            _ => false,
         }
     }
 
@@ -89,10 +115,6 @@ impl Call {
     pub(super) fn name(&self) -> Option<String> {
         let url = self.session_url.borrow();
         url.as_ref()?.rsplit('/').next().map(str::to_owned)
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.get()
     }
 
     /// The connection lasts until the relay has answered, or it would have forgotten the session before it is told.

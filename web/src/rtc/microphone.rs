@@ -7,7 +7,7 @@ use gloo_events::EventListener;
 use js_sys::{Array, JSON, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{EventTarget, MediaStream, MediaStreamAudioSourceNode, MediaStreamTrack};
+use web_sys::{AudioContext, EventTarget, MediaStream, MediaStreamAudioSourceNode, MediaStreamTrack};
 use yew::Callback;
 
 use super::context::{Awake, Speaking};
@@ -36,7 +36,7 @@ pub struct Microphone {
     /// Whether the browser named its device.
     listed: Cell<bool>,
     source: MediaStreamAudioSourceNode,
-    _awake: Awake,
+    awake: Awake,
     _speaking: Speaking,
     _ended: EventListener,
 }
@@ -77,7 +77,7 @@ impl Microphone {
             });
         });
         let listed = Cell::new(false);
-        Ok(Self { choice, track, gauge, listed, source, _awake: awake, _speaking: speaking, _ended: ended })
+        Ok(Self { choice, track, gauge, listed, source, awake, _speaking: speaking, _ended: ended })
     }
 
     /// Which it is, and how it hears: what was chosen, unless that device was gone.
@@ -95,6 +95,10 @@ impl Microphone {
         let id = Fields::of(self.track.get_settings().into()).text("deviceId").unwrap_or_default();
         let is_listed = devices.iter().any(|device| device.id == id);
         self.listed.replace(is_listed) && !is_listed
+    }
+
+    pub(super) fn context(&self) -> &AudioContext {
+        self.awake.context()
     }
 
     pub(super) fn track(&self) -> &MediaStreamTrack {

@@ -1,8 +1,8 @@
-//! From a received track to the loudspeaker.
+//! From what a session receives to the loudspeaker.
 //!
 //! ```text
-//! track ─▶ source ─▶ input (made stereo) ─┬─▶ volume ─▶ loudspeaker
-//!                                         └─▶ gauge
+//! session ─▶ inlet ─▶ input (made stereo) ─┬─▶ volume ─▶ loudspeaker
+//! another ─▶ inlet ─▶                      └─▶ gauge
 //! ```
 
 use std::cell::RefCell;
@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
-    ChannelCountMode, GainNode, HtmlAudioElement, MediaStream, MediaStreamAudioSourceNode, MediaStreamTrack,
+    AudioNode, ChannelCountMode, GainNode, HtmlAudioElement, MediaStream, MediaStreamAudioSourceNode,
+    MediaStreamTrack,
 };
 
 use super::context::{self, Awake};
@@ -18,17 +19,22 @@ use super::gauge::Gauge;
 use crate::js::LatentContext;
 use crate::state::Failure;
 
-/// How quickly a new volume is reached, in seconds: a jump would click.
+/// How quickly a new volume is reached, in seconds (a time constant): a jump would click.
 const VOLUME_RAMP_SECS: f64 = 0.012;
 
 /// A card's way to the loudspeaker, open from *Listen* to *Stop*.
 pub struct Output {
     awake: Awake,
-    element: HtmlAudioElement,
     input: GainNode,
     volume: GainNode,
     gauge: Rc<Gauge>,
-    source: RefCell<Option<MediaStreamAudioSourceNode>>,
+}
+
+/// Where one session's sound comes in, until dropped.
+pub(super) struct Inlet {
+    output: Rc<Output>,
+    gain: GainNode,
+    played: RefCell<Option<(HtmlAudioElement, MediaStreamAudioSourceNode)>>,
 }
 
 impl Output {
@@ -53,42 +59,29 @@ impl Output {
         input.connect_with_audio_node(&volume)?;
         volume.connect_with_audio_node(&context.destination())?;
         let gauge = Rc::new(Gauge::of(&input, context)?);
-        let element = HtmlAudioElement::new()?;
-        element.set_muted(true);
-        Ok(Self { awake, element, input, volume, gauge, source: RefCell::new(None) })
+        Ok(Self { awake, input, volume, gauge })
     }
 
-    /// Lets a track be heard, in place of the one before it.
+    /// Opens a way in, which is heard at once, or not yet.
     ///
     /// # Errors
-    /// When the browser cannot play it.
-    pub(super) fn attach(&self, track: &MediaStreamTrack) -> Result<(), JsValue> {
-        self.detach();
-        let stream = MediaStream::new()?;
-        stream.add_track(track);
-        // Chromium gives a remote track to Web Audio only while a media element plays it, too.
-        self.element.set_src_object(Some(&stream));
-        let _ = self.element.play()?;
-        let source = self.awake.context().create_media_stream_source(&stream)?;
-        source.connect_with_audio_node(&self.input)?;
-        *self.source.borrow_mut() = Some(source);
-        Ok(())
-    }
-
-    /// Lets go of the track.
-    pub(super) fn detach(&self) {
-        if let Some(source) = self.source.take() {
-            // Disconnecting what is connected cannot fail.
-            let _ = source.disconnect();
-        }
-        self.element.set_src_object(None);
+    /// When the browser has no more room for it.
+    pub(super) fn inlet(self: &Rc<Self>, heard: bool) -> Result<Inlet, JsValue> {
+        let gain = self.awake.context().create_gain()?;
+        gain.gain().set_value(f32::from(u8::from(heard)));
+        gain.connect_with_audio_node(&self.input)?;
+        Ok(Inlet { output: Rc::clone(self), gain, played: RefCell::default() })
     }
 
     /// Sets the factor on samples, 0..1.
     pub fn set_gain(&self, gain: f32) {
-        let parameter = self.volume.gain();
+        self.turn(&self.volume, gain);
+    }
+
+    fn turn(&self, node: &GainNode, gain: f32) {
+        let now = self.awake.context().current_time();
         // Times and targets are finite, the only thing this call objects to.
-        let _ = parameter.set_target_at_time(gain, self.awake.context().current_time(), VOLUME_RAMP_SECS);
+        let _ = node.gain().set_target_at_time(gain, now, VOLUME_RAMP_SECS);
     }
 
     /// What measures the level, before the volume.
@@ -107,10 +100,53 @@ impl Output {
     }
 }
 
+impl Inlet {
+    /// Lets a track be heard.
+    ///
+    /// # Errors
+    /// When the browser cannot play it.
+    pub(super) fn attach(&self, track: &MediaStreamTrack) -> Result<(), JsValue> {
+        let stream = MediaStream::new()?;
+        stream.add_track(track);
+        // Chromium gives a remote track to Web Audio only while a media element plays it, too.
+        let element = HtmlAudioElement::new()?;
+        element.set_muted(true);
+        element.set_src_object(Some(&stream));
+        let _ = element.play()?;
+        let source = self.output.awake.context().create_media_stream_source(&stream)?;
+        source.connect_with_audio_node(&self.gain)?;
+        *self.played.borrow_mut() = Some((element, source));
+        Ok(())
+    }
+
+    /// Fades in, or out: what comes in besides fades the other way, so that both together stay as loud.
+    pub(super) fn set_heard(&self, heard: bool) {
+        self.output.turn(&self.gain, f32::from(u8::from(heard)));
+    }
+
+    pub(super) fn output(&self) -> &Rc<Output> {
+        &self.output
+    }
+
+    pub(super) fn node(&self) -> &AudioNode {
+        &self.gain
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        // Disconnecting what is connected cannot fail.
+        if let Some((element, source)) = self.played.take() {
+            let _ = source.disconnect();
+            element.set_src_object(None);
+        }
+        let _ = self.gain.disconnect();
+    }
+}
+
 impl Drop for Output {
     fn drop(&mut self) {
-        self.detach();
-        // As above, disconnecting cannot fail.
+        // As above.
         let _ = self.volume.disconnect();
         let _ = self.input.disconnect();
     }

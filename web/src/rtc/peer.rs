@@ -10,6 +10,7 @@ use web_sys::{
 use super::offer;
 use super::stats::Snapshot;
 use crate::js::{BufferedReceiver, ConfiguredConnection, StatsMap};
+use crate::relay::json::Fields;
 
 /// A connection, closed when dropped.
 pub(super) struct Peer {
@@ -79,13 +80,14 @@ impl Peer {
         Ok(offer::with_parameters(&offer.get_sdp().unwrap_or_default(), self.parameters))
     }
 
-    /// Takes an `RTCConfiguration` as the relay wrote it, before the offer is made this connection's own.
-    pub(super) fn configure(&self, text: &str) {
-        if let Ok(configuration) = js_sys::JSON::parse(text) {
-            let connection: &ConfiguredConnection = self.connection.unchecked_ref();
-            // One that this browser does not take leaves the ways that need no server.
-            let _ = connection.set_configuration(&configuration);
-        }
+    /// Takes an `RTCConfiguration` as the relay wrote it, before the offer is made this connection's own; whether it allows no way but TURN.
+    pub(super) fn configure(&self, text: &str) -> bool {
+        let Ok(configuration) = js_sys::JSON::parse(text) else { return false };
+        let connection: &ConfiguredConnection = self.connection.unchecked_ref();
+        // One that this browser does not take leaves the ways that need no server.
+        let taken = connection.set_configuration(&configuration).is_ok();
+        let policy = Fields::of(configuration).text("iceTransportPolicy");
+        taken && policy.is_some_and(|policy| policy == "relay")
     }
 
     /// Makes the offer this connection's own.

@@ -3,14 +3,15 @@ use std::rc::Rc;
 
 use gloo_timers::callback::Interval;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::RtcPeerConnectionState;
 use yew::Callback;
 
 use super::call::{Call, Endpoint};
-use super::output::Output;
+use super::output::{Inlet, Output};
 use super::spare::{self, Offered};
 use super::stats::{Report, Window};
-use crate::state::{Event, Failure, Finding, Pause, Reading, Watch};
+use super::stream::Stream;
+use super::wire::{Standing, Wire};
+use crate::state::{Event, Failure, Finding, Leg, Reading, Watch};
 
 /// How often a session is looked at: sound must be seen soon after it is heard.
 const LOOK_EVERY_MILLIS: u32 = 50;
@@ -18,10 +19,15 @@ const LOOK_EVERY_MILLIS: u32 = 50;
 /// How long packets wait where a steady sound is worth it: longer than most stalls of a wireless network.
 const ROBUST_MILLIS: f64 = 200.0;
 
-/// Looks from one reading of the counters to the next: one second.
+/// Looks from one reading of the counters to the next: one second, where nothing is heard half a second, and a fifth until packets flow.
 const LOOKS_PER_REPORT: u32 = 20;
+const LOOKS_PER_REPORT_OF_SILENCE: u32 = 10;
+const LOOKS_PER_REPORT_AT_FIRST: u32 = 4;
 
-/// One WebRTC connection that hears a source. Dropping it ends it at both ends.
+/// Packets flow when so many have come: fewer may be all that get through.
+const FLOWING_PACKETS: u64 = 10;
+
+/// One session that hears a source, by WebRTC or by a stream. Dropping it ends it at both ends.
 pub struct Session {
     inner: Rc<Inner>,
     _looking: Interval,
@@ -50,35 +56,54 @@ pub struct Wishes {
 }
 
 struct Inner {
-    call: Rc<Call>,
-    output: Rc<Output>,
+    wire: Wire,
+    inlet: Inlet,
     ties: Ties,
     watch: RefCell<Watch>,
     window: RefCell<Window>,
     packets: Cell<u64>,
     looks: Cell<u32>,
     robust: Cell<bool>,
+    heard: Cell<bool>,
+    closed: Cell<bool>,
 }
 
 impl Session {
-    /// Asks the relay for a session at `endpoint`, and lets it be heard through `output`.
+    /// Asks the relay for a session, which is heard through `output` at once where it is to be used.
     ///
     /// # Errors
     /// When this browser cannot receive.
-    pub fn open(endpoint: Endpoint, output: Rc<Output>, ties: Ties) -> Result<Self, Failure> {
-        let Offered { peer, offer } = spare::take().map_err(|_| Failure::NoWebRtc)?;
-        output.attach(&peer.track()).map_err(|_| Failure::NoWebRtc)?;
+    pub fn open(
+        leg: &Leg,
+        used: bool,
+        endpoint: Endpoint,
+        output: &Rc<Output>,
+        ties: Ties,
+    ) -> Result<Self, Failure> {
+        let inlet = output.inlet(used).map_err(|_| Failure::NoWebRtc)?;
+        let (wire, offer) = match leg.stream {
+            true => (Wire::Stream(hear_stream(&endpoint, &inlet)), None),
+            false => {
+                let Offered { peer, offer } = spare::take(used).map_err(|_| Failure::NoWebRtc)?;
+                inlet.attach(&peer.track()).map_err(|_| Failure::NoWebRtc)?;
+                (Wire::Call(Call::new(peer, leg.better_than)), offer)
+            }
+        };
         let inner = Rc::new(Inner {
-            call: Call::new(peer),
-            output,
+            wire,
+            inlet,
             ties,
             watch: RefCell::new(Watch::new(js_sys::Date::now())),
             window: RefCell::default(),
             packets: Cell::new(0),
             looks: Cell::new(0),
             robust: Cell::new(false),
+            heard: Cell::new(used),
+            closed: Cell::new(false),
         });
-        spawn_local(Rc::clone(&inner).connect(endpoint, offer));
+        if let Wire::Call(call) = &inner.wire {
+            spawn_local(Rc::clone(&inner).connect(Rc::clone(call), endpoint, offer));
+        }
         let looking = Rc::clone(&inner);
         let looking = Interval::new(LOOK_EVERY_MILLIS, move || looking.look());
         Ok(Self { inner, _looking: looking })
@@ -86,92 +111,118 @@ impl Session {
 
     /// The name that the relay gave the session.
     pub fn name(&self) -> Option<String> {
-        self.inner.call.name()
+        self.inner.wire.name()
+    }
+
+    /// Lets it be heard, or not.
+    pub fn set_heard(&self, heard: bool) {
+        if self.inner.heard.replace(heard) != heard {
+            self.inner.inlet.set_heard(heard);
+        }
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.inner.output.detach();
-        Rc::clone(&self.inner.call).close();
+        self.inner.closed.set(true);
+        self.inner.wire.close();
     }
 }
 
 impl Inner {
-    async fn connect(self: Rc<Self>, endpoint: Endpoint, offer: Option<String>) {
-        if let Err(refusal) = self.call.negotiate(&endpoint, offer).await {
-            self.tell(Event::Refused(refusal, js_sys::Math::random()));
-        }
+    async fn connect(self: Rc<Self>, call: Rc<Call>, endpoint: Endpoint, offer: Option<String>) {
+        self.tell(match call.negotiate(&endpoint, offer).await {
+            Ok(answered) => answered.event,
+            Err(refusal) => Event::Refused(refusal, js_sys::Math::random()),
+        });
     }
 
     fn look(self: &Rc<Self>) {
-        let looks = self.looks.get() + 1;
-        self.looks.set(looks % LOOKS_PER_REPORT);
-        if looks == LOOKS_PER_REPORT {
-            spawn_local(Rc::clone(self).report());
-            self.output.awake().wake();
+        let standing = self.wire.standing();
+        let connected = standing == Standing::Connected;
+        if connected {
+            self.tell(Event::Connected);
+            self.follow_wishes();
+        } else if let Some(end) = standing.end() {
+            return self.tell(end);
         }
-        self.follow_wishes();
-        let state = self.call.peer.state();
-        if matches!(state, RtcPeerConnectionState::Failed | RtcPeerConnectionState::Closed) {
-            return self.tell_broken(Pause::Broken);
+        let output = self.inlet.output();
+        let peak = output.gauge().peak();
+        self.count(connected, peak);
+        if self.wire.stands() && self.ties.wishes.doubted.take() {
+            spawn_local(Rc::clone(self).ask(false));
         }
-        let connected = state == RtcPeerConnectionState::Connected;
         let reading = Reading {
             now_millis: js_sys::Date::now(),
             connected,
-            running: self.output.awake().is_running(),
+            running: output.awake().is_running(),
             packets: self.packets.get(),
-            peak: self.output.gauge().peak(),
+            peak,
             source_stopped: self.ties.wishes.stopped.get(),
         };
-        if connected {
-            self.tell(Event::Connected);
-        }
         let finding = self.watch.borrow_mut().read(reading);
         match finding {
             Some(Finding::Sound) => self.tell(Event::Sound),
             Some(Finding::Quiet(quiet)) => self.tell(Event::Quiet(quiet)),
             Some(Finding::Blocked) => self.tell(Event::Failed(Failure::Blocked)),
-            Some(Finding::NeverConnected) => self.tell_broken(Pause::Broken),
-            Some(Finding::Ask) => spawn_local(Rc::clone(self).ask()),
+            Some(Finding::NeverConnected) => self.tell(Event::broken(js_sys::Math::random())),
+            Some(Finding::Ask) => spawn_local(Rc::clone(self).ask(!reading.source_stopped)),
             None => {}
         }
     }
 
-    fn follow_wishes(self: &Rc<Self>) {
-        let wishes = &self.ties.wishes;
-        let robust = wishes.robust.get();
-        if self.robust.replace(robust) != robust {
-            self.call.peer.hold_packets(if robust { ROBUST_MILLIS } else { 0.0 });
+    /// Reads the counters, when it is time.
+    fn count(self: &Rc<Self>, connected: bool, peak: f32) {
+        let looks = self.looks.get() + 1;
+        self.looks.set(looks);
+        let every = match peak {
+            _ if self.packets.get() < FLOWING_PACKETS => LOOKS_PER_REPORT_AT_FIRST,
+            0.0 => LOOKS_PER_REPORT_OF_SILENCE,
+            _ => LOOKS_PER_REPORT,
+        };
+        if connected && looks >= every {
+            self.looks.set(0);
+            spawn_local(Rc::clone(self).report());
+            self.inlet.output().awake().wake();
         }
-        if self.call.stands() && wishes.doubted.take() {
-            spawn_local(Rc::clone(self).ask());
+    }
+
+    fn follow_wishes(&self) {
+        let robust = self.ties.wishes.robust.get();
+        if self.robust.replace(robust) != robust {
+            self.wire.hold_packets(if robust { ROBUST_MILLIS } else { 0.0 });
         }
     }
 
     async fn report(self: Rc<Self>) {
-        let Some(snapshot) = self.call.peer.snapshot().await else { return };
-        self.packets.set(snapshot.packets as u64);
-        let report = self.window.borrow_mut().push(snapshot, self.output.latency_secs());
-        if !self.call.is_closed() {
+        let Some(snapshot) = self.wire.snapshot().await else { return };
+        let packets = snapshot.packets as u64;
+        let flows = self.packets.replace(packets) < packets && packets >= FLOWING_PACKETS;
+        self.tell(Event::Seen { way: snapshot.way, flows });
+        let report = self.window.borrow_mut().push(snapshot, self.inlet.output().latency_secs());
+        if !self.closed.get() {
             self.ties.on_report.emit(report);
         }
     }
 
-    async fn ask(self: Rc<Self>) {
-        if let Some(event) = self.call.ask().await {
-            self.tell(event);
+    /// Asks the relay whether the session still stands; where it does and something `should` come, that is odd.
+    async fn ask(self: Rc<Self>, should: bool) {
+        match self.wire.ask().await {
+            Some(event) => self.tell(event),
+            None if should && matches!(self.wire, Wire::Call(_)) => self.tell(Event::Stalled),
+            None => {}
         }
-    }
-
-    fn tell_broken(&self, pause: Pause) {
-        self.tell(Event::Broken(pause, js_sys::Math::random()));
     }
 
     fn tell(&self, event: Event) {
-        if !self.call.is_closed() {
+        if !self.closed.get() {
             self.ties.on_event.emit(event);
         }
     }
+}
+
+fn hear_stream(endpoint: &Endpoint, inlet: &Inlet) -> Rc<Stream> {
+    let (base, source) = (endpoint.base.clone(), endpoint.source.clone());
+    let into = inlet.node().clone();
+    Stream::open(move |streams| streams.listen(&base, &source, &into))
 }

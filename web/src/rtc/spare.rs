@@ -33,9 +33,9 @@ pub fn prepare() {
     });
 }
 
-/// The connection that was made ready, else a new one.
-pub(super) fn take() -> Result<Offered, JsValue> {
-    match SPARE.take() {
+/// The connection that was made ready, where it is to be used at once; else a new one.
+pub(super) fn take(at_once: bool) -> Result<Offered, JsValue> {
+    match at_once.then(|| SPARE.take()).flatten() {
         Some(offered) => Ok(offered),
         None => Ok(Offered { peer: Peer::receiving()?, offer: None }),
     }

@@ -42,17 +42,19 @@ pub struct Report {
 pub(super) struct Snapshot {
     pub(super) timestamp_millis: f64,
     pub(super) packets: f64,
-    lost: f64,
-    bytes: f64,
-    jitter_secs: Option<f64>,
-    buffer_delay_secs: Option<f64>,
-    buffer_emitted: f64,
-    samples: Option<f64>,
-    concealed: f64,
-    round_trip_secs: Option<f64>,
-    codec: Option<String>,
-    way: Option<Way>,
-    port: Option<u32>,
+    pub(super) lost: f64,
+    pub(super) bytes: f64,
+    pub(super) jitter_secs: Option<f64>,
+    /// How long packets wait, where that is known as it is.
+    pub(super) held_secs: Option<f64>,
+    pub(super) buffer_delay_secs: Option<f64>,
+    pub(super) buffer_emitted: f64,
+    pub(super) samples: Option<f64>,
+    pub(super) concealed: f64,
+    pub(super) round_trip_secs: Option<f64>,
+    pub(super) codec: Option<String>,
+    pub(super) way: Option<Way>,
+    pub(super) port: Option<u32>,
 }
 
 /// The last few snapshots of one session.
@@ -79,7 +81,9 @@ impl Report {
         let lost = (last.lost - first.lost).max(0.0);
         let samples = last.samples.zip(first.samples).map(|(last, first)| last - first);
         let waited = last.buffer_delay_secs.zip(first.buffer_delay_secs).map(|(last, first)| last - first);
-        let buffer_secs = waited.and_then(|waited| ratio(waited, last.buffer_emitted - first.buffer_emitted));
+        let buffer_secs = last
+            .held_secs
+            .or_else(|| waited.and_then(|waited| ratio(waited, last.buffer_emitted - first.buffer_emitted)));
         let way_secs = last.round_trip_secs.unwrap_or(0.0) / 2.0;
         Self {
             codec: last.codec.clone(),
@@ -125,6 +129,7 @@ impl Snapshot {
             lost: count("packetsLost"),
             bytes: count("bytesReceived"),
             jitter_secs: inbound.number("jitter"),
+            held_secs: None,
             buffer_delay_secs: inbound.number("jitterBufferDelay"),
             buffer_emitted: count("jitterBufferEmittedCount"),
             samples: inbound.number("totalSamplesReceived"),

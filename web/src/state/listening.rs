@@ -95,6 +95,13 @@ pub enum Event {
     RelayAnswers,
 }
 
+impl Event {
+    /// The connection broke by itself.
+    pub fn broken(jitter: f64) -> Self {
+        Self::Broken(Pause::Broken, jitter)
+    }
+}
+
 impl Reducible for Listening {
     type Action = Event;
 

@@ -65,8 +65,6 @@ pub enum TalkEvent {
     Stopped(Trouble),
     /// The relay says how the way into the container stands; none while it does not answer.
     Way(Option<TalkbackState>),
-    /// The relay gave a session, and a number by which it tells of this talker.
-    Known(Option<u32>),
     /// Something happened to the session.
     Line(Event),
 }

@@ -20,8 +20,6 @@ pub struct Talking {
     asking: bool,
     /// What the relay says of the way into the container; none while it does not answer.
     way: Option<TalkbackState>,
-    /// By which number the relay tells of this talker.
-    number: Option<u32>,
     /// What stopped the talking, until the person goes on.
     trouble: Option<Trouble>,
 }
@@ -77,11 +75,6 @@ impl Talking {
         matches!(self.want, Want::Held(_))
     }
 
-    /// By which number the relay tells of this talker.
-    pub fn number(&self) -> Option<u32> {
-        self.number
-    }
-
     /// What stopped the talking.
     pub fn trouble(&self) -> Option<Trouble> {
         self.trouble
@@ -130,7 +123,6 @@ impl Talking {
             }
             (TalkEvent::Stopped(trouble), want) => self.stop(trouble, want),
             (TalkEvent::Way(way), _) => self.way = way,
-            (TalkEvent::Known(number), _) => self.number = number,
             (TalkEvent::Line(event), _) => self.tell_line(event),
             _ => {}
         }
@@ -168,12 +160,8 @@ impl Talking {
     }
 
     fn tell_line(&mut self, event: Event) {
-        let before = self.line.attempt;
         let line = Rc::new(std::mem::take(&mut self.line)).reduce(event);
         self.line = Rc::unwrap_or_clone(line);
-        if self.line.attempt != before {
-            self.number = None;
-        }
         if matches!(self.line.phase, Phase::Failed(_)) {
             self.want = Want::Muted;
         }
@@ -287,13 +275,6 @@ mod tests {
         assert_eq!(broken.attempt().map(|attempt| attempt.number), Some(2));
         let mended = run(broken, [Event::Begun, Event::Connected, Event::Sound].map(TalkEvent::Line));
         assert!(mended.is_live(), "the person wanted to be heard, and still does");
-    }
-
-    #[test]
-    fn a_talkers_number_lasts_as_long_as_its_session() {
-        let known = run(live(), [TalkEvent::Known(Some(7))]);
-        assert_eq!(known.number(), Some(7));
-        assert_eq!(run(known, [BROKEN]).number(), None);
     }
 
     #[test]

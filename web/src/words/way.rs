@@ -1,5 +1,7 @@
 //! What the page says of the way that sound takes.
 
+use soundport_api::Relay;
+
 use crate::state::Way;
 
 /// The name of a way, as tests and scripts read it from `data-way`.
@@ -38,6 +40,40 @@ pub fn way_label(way: Way) -> Option<&'static str> {
     }
 }
 
+/// Why WebRTC does not get through, and what to do: by what the relay says of itself, the addresses that it named to this browser, and
+/// why this browser cannot take a stream instead; `host` is the relay's as the page knows it.
+pub fn media_hint(relay: Option<&Relay>, offered: &[String], unable: Option<String>, host: &str) -> String {
+    let mut hint = match offered {
+        [] => "WebRTC does not connect here.".to_owned(),
+        [address] => format!("The relay offers {address}, which this browser does not reach."),
+        [addresses @ .., last] => {
+            format!(
+                "The relay offers {} and {last}; this browser reaches none of them.",
+                addresses.join(", ")
+            )
+        }
+    };
+    match relay {
+        Some(relay) if !relay.announced => hint += &format!(" Start the relay with --announce {host}."),
+        _ if !offered.is_empty() => {
+            let ports = offered.iter().filter_map(|address| address.rsplit(':').next());
+            let open = ports.fold(vec![], |mut ports: Vec<&str>, port| {
+                if !ports.contains(&port) {
+                    ports.push(port);
+                }
+                ports
+            });
+            hint += &format!(" Open {} on the way to it.", open.join(" or "));
+        }
+        _ => {}
+    }
+    for more in [relay.and_then(|relay| relay.ice_trouble.clone()), unable].into_iter().flatten() {
+        hint += " ";
+        hint += &more;
+    }
+    hint
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +82,28 @@ mod tests {
     fn the_port_of_tcp_is_told() {
         assert_eq!(way(Way::Tcp, Some(8_443)), "Direct (TCP, port 8443)");
         assert_eq!(way(Way::Udp, Some(8_443)), "Direct (UDP)");
+    }
+
+    #[test]
+    fn a_hint_names_the_addresses_and_the_remedy() {
+        let hint = |announced, offered: &[&str], unable: Option<&str>| {
+            let relay = Relay { announced, ..Relay::default() };
+            let offered: Vec<String> = offered.iter().map(|address| (*address).to_owned()).collect();
+            media_hint(Some(&relay), &offered, unable.map(str::to_owned), "sound.example.org")
+        };
+        assert_eq!(
+            hint(false, &["172.17.0.2:8443/udp"], None),
+            "The relay offers 172.17.0.2:8443/udp, which this browser does not reach. Start the relay with --announce sound.example.org."
+        );
+        assert_eq!(
+            hint(
+                true,
+                &["192.0.2.1:8443/udp", "[2001:db8::1]:8443/udp", "192.0.2.1:8443/tcp"],
+                Some("This browser cannot.")
+            ),
+            "The relay offers 192.0.2.1:8443/udp, [2001:db8::1]:8443/udp and 192.0.2.1:8443/tcp; this browser reaches none of them. \
+             Open 8443/udp or 8443/tcp on the way to it. This browser cannot."
+        );
+        assert_eq!(hint(true, &[], None), "WebRTC does not connect here.");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum_server::accept::Accept;
@@ -32,14 +34,20 @@ const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\
 
 /// Lets TLS through, and hands media to the fan-out.
 #[derive(Clone)]
-pub(super) struct Doorman {
+pub(crate) struct Doorman {
     tls: RustlsAcceptor,
     fanout: FanoutHandle,
+    refused: Arc<AtomicU64>,
 }
 
 impl Doorman {
-    pub(super) fn new(tls: RustlsConfig, fanout: FanoutHandle) -> Self {
-        Self { tls: RustlsAcceptor::new(tls), fanout }
+    pub(crate) fn new(tls: RustlsConfig, fanout: FanoutHandle) -> Self {
+        Self { tls: RustlsAcceptor::new(tls), fanout, refused: Arc::default() }
+    }
+
+    /// Connections so far that became neither HTTP nor media.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 }
 
@@ -49,19 +57,29 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Doorman {
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, S)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Self { tls, fanout } = self.clone();
+        let Self { tls, fanout, refused } = self.clone();
         Box::pin(async move {
-            match timeout(FIRST_BYTES_WITHIN, first_byte(&stream)).await?? {
-                HANDSHAKE => {
+            let accepted = match timeout(FIRST_BYTES_WITHIN, first_byte(&stream)).await {
+                Ok(Ok(HANDSHAKE)) => {
                     // Events and streams are small and are to come at once.
                     stream.set_nodelay(true)?;
                     tls.accept(stream, service).await
                 }
-                _ => {
-                    timeout(FIRST_BYTES_WITHIN, hand_over(stream, &fanout)).await??;
-                    Err(io::ErrorKind::Unsupported.into())
-                }
+                Ok(Ok(_)) => match timeout(FIRST_BYTES_WITHIN, hand_over(stream, &fanout)).await {
+                    // What is media is no error, but no HTTP either.
+                    Ok(Ok(true)) => return Err(io::ErrorKind::Unsupported.into()),
+                    Ok(Ok(false)) => Err(io::ErrorKind::Unsupported.into()),
+                    Ok(Err(error)) => Err(error),
+                    Err(late) => Err(late.into()),
+                },
+                Ok(Err(error)) => Err(error),
+                Err(late) => Err(late.into()),
+            };
+            if let Err(error) = &accepted {
+                refused.fetch_add(1, Ordering::Relaxed);
+                trace!(%error, "Connection to the HTTPS port refused");
             }
+            accepted
         })
     }
 }
@@ -74,20 +92,20 @@ async fn first_byte(stream: &TcpStream) -> io::Result<u8> {
     }
 }
 
-/// Hands a connection to the fan-out, if its first frame is a STUN check.
-async fn hand_over(mut stream: TcpStream, fanout: &FanoutHandle) -> io::Result<()> {
+/// Hands a connection to the fan-out, if its first frame is a STUN check; false if not.
+async fn hand_over(mut stream: TcpStream, fanout: &FanoutHandle) -> io::Result<bool> {
     let mut begun = [0; BEGINNING_BYTES];
     stream.read_exact(&mut begun).await?;
     if begun.iter().all(u8::is_ascii_uppercase) || begun.starts_with(b"GET ") || begun.starts_with(b"PUT ") {
         stream.write_all(SPEAK_TLS).await?;
-        return stream.shutdown().await;
+        stream.shutdown().await?;
+        return Ok(false);
     }
     let length = usize::from(u16::from_be_bytes([begun[0], begun[1]]));
     let is_check = begun[2..] == [0, 1] && (STUN_HEADER_BYTES..=MAX_FRAME_BYTES).contains(&length);
     if !is_check {
-        trace!(?begun, "Neither TLS nor media");
-        return Ok(());
+        return Ok(false);
     }
     fanout.take(Accepted { stream: stream.into_std()?, begun: begun.to_vec() });
-    Ok(())
+    Ok(true)
 }

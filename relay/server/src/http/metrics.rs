@@ -27,6 +27,8 @@ pub(super) async fn show(extract::State(state): extract::State<State>) -> Result
         .await
         .ok_or_else(|| Refusal::Busy("Ingest is too busy to answer; try again.".into()))?;
     let mut text = render(&rtp, &media, state.fanout.frames_dropped());
+    let help = "Connections to the HTTPS port that became neither HTTP nor media.";
+    metric(&mut text, "soundport_https_refused_total", "counter", help, &[("", state.doorman.refused())]);
     render_sources(&mut text, &state.sources.borrow());
     metric(
         &mut text,

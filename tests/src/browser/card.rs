@@ -1,0 +1,93 @@
+//! A source's card on the page: what it says, and what can be done there.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{Browser, STATE_LIMIT};
+use crate::wait_for;
+
+impl Browser {
+    /// Waits until the card of `source` is in `state`.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_state(&self, source: &str, state: &str) -> Result<()> {
+        self.wait(&format!("[data-source='{source}'][data-state='{state}']"))
+    }
+
+    /// Waits until the card of `source` says that the source itself is `waiting`, `live`, `idle` or `lost`.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_source_state(&self, source: &str, state: &str) -> Result<()> {
+        self.wait(&format!("[data-source='{source}'][data-source-state='{state}']"))
+    }
+
+    /// Waits until the talk button of `source` stands so: `off`, `asking`, `connecting`, `opening`, `muted`, `live`,
+    /// `refused` or `failed`.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_talk(&self, source: &str, standing: &str) -> Result<()> {
+        self.wait(&format!("[data-source='{source}'][data-talk='{standing}']"))
+    }
+
+    /// Waits until the card of `source` gives this reason why nobody hears what is said, and returns its words.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_talk_notice(&self, source: &str, name: &str) -> Result<String> {
+        let selector = format!("[data-source='{source}'] [data-talk-notice='{name}']");
+        self.wait(&selector)?;
+        self.run("return document.querySelector(arguments[0]).innerText", vec![json!(selector)])
+    }
+
+    /// Clicks a button on the card of `source`: `listen`, `stop`, `mute`, `talk`, …
+    ///
+    /// # Errors
+    /// As [`Self::click`].
+    pub fn act(&self, source: &str, action: &str) -> Result<()> {
+        self.click(&format!("[data-source='{source}'] [data-action='{action}']"))
+    }
+
+    /// Waits until the sound of `source` takes this way: `udp`, `tcp`, `turn-udp`, `turn-tcp`, `turn-tls` or `stream`.
+    ///
+    /// # Errors
+    /// As [`Self::wait_within`].
+    pub fn wait_way(&self, source: &str, way: &str, limit: Duration) -> Result<()> {
+        self.wait_within(&format!("[data-source='{source}'][data-way='{way}']"), limit)
+    }
+
+    /// Waits until what is said into `source` takes this way, as for [`Self::wait_way`].
+    ///
+    /// # Errors
+    /// As [`Self::wait_within`].
+    pub fn wait_talk_way(&self, source: &str, way: &str, limit: Duration) -> Result<()> {
+        self.wait_within(&format!("[data-source='{source}'][data-talk-way='{way}']"), limit)
+    }
+
+    /// Waits until the page says what is missing for WebRTC, and returns its words.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_hint(&self) -> Result<String> {
+        const HINT: &str = "[data-hint='media']";
+        self.wait(HINT)?;
+        self.run("return document.querySelector(arguments[0]).innerText", vec![json!(HINT)])
+    }
+
+    /// Opens the details of `source`, and returns what they say in words of the way taken.
+    ///
+    /// # Errors
+    /// When they say nothing of it within a while.
+    pub fn told_way(&self, source: &str) -> Result<String> {
+        let detail = format!("[data-source='{source}'] [data-detail='way']");
+        let shown = "return document.querySelector(arguments[0])?.innerText || null";
+        self.act(source, "details")?;
+        let told = wait_for(&detail, STATE_LIMIT, || self.run(shown, vec![json!(detail)]));
+        self.act(source, "details")?;
+        told
+    }
+}
