@@ -48,7 +48,7 @@ fn words(listening: &Listening, host: &[IpAddr], kind: Host) -> String {
     );
     match kind {
         Host::Container => format!(
-            "This relay runs in a container, and nothing is announced: browsers are told to reach it at {told}, which outside of this machine they cannot. For them {remedy}."
+            "This relay runs in a container, and nothing is announced: browsers are told to reach it at {told}, which those on other machines mostly cannot. For them {remedy}."
         ),
         Host::Private => format!(
             "All addresses of this machine are private, and nothing is announced: browsers are told to reach the relay at {told}. For those outside this network {remedy}."
