@@ -5,9 +5,12 @@ use std::io::Write;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
+use futures_util::future::join_all;
+
 use crate::certificates;
 use crate::config::mistake::{Mistakes, Place, quote};
 use crate::config::{Given, Settings};
+use crate::ice;
 use crate::network::is_private;
 use crate::options::{Flags, Options, SourceEntry};
 
@@ -24,6 +27,7 @@ pub(crate) fn run(flags: &Flags) -> ExitCode {
         let _ = writeln!(err, "{mistakes}");
         return ExitCode::FAILURE;
     }
+    let _ = ask_servers(&settings, &options).iter().try_for_each(|warning| writeln!(err, "{warning}"));
     let verdict = match flags.config() {
         Some(path) => format!("{} is fine.", path.display()),
         None => "No file is named (--config FILE); command line and environment are fine.".to_owned(),
@@ -59,7 +63,7 @@ fn check_certificates(settings: &Settings, mistakes: &mut Mistakes) {
 /// What may be right, but probably is not.
 fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
-    let mut warn = |place: &Place, what: String| warnings.push(format!("{place}: warning: {what}"));
+    let mut warn = |place: &Place, what: String| warnings.push(warning(place, &what));
     let unresolved = |host: &str| host.parse::<IpAddr>().is_err() && (host, 0).to_socket_addrs().is_err();
     for Given { value, place } in settings.sources.iter().filter_map(|source| source.from.as_ref()) {
         let quoted = quote(&value.host);
@@ -82,8 +86,37 @@ fn warnings(settings: &Settings) -> Vec<String> {
         for announce in value.iter().filter(|announce| unresolved(&announce.host)) {
             warn(place, format!("{} cannot be resolved now; is it spelt right?", quote(&announce.host)));
         }
+        for (n, announce) in value.iter().enumerate() {
+            if value[..n].contains(announce) {
+                warn(place, format!("{} is announced twice; once will do", quote(&announce.to_string())));
+            }
+        }
     }
     warnings
+}
+
+/// Asks the STUN and TURN servers, and says what is wrong with them. Takes five seconds at most.
+fn ask_servers(settings: &Settings, options: &Options) -> Vec<String> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return vec!["warning: STUN and TURN servers could not be asked".to_owned()];
+    };
+    let own = settings.stun.iter().map(|Given { value, place }| (place, value, None));
+    let entries = settings.ice.places().zip(&options.ice.servers);
+    let for_browsers = entries.flat_map(|(place, entry)| {
+        entry.urls.iter().map(move |url| (place, url, entry.credentials.as_ref()))
+    });
+    let asked = own.chain(for_browsers).map(|(place, url, credentials)| async move {
+        let trouble = match url.scheme.is_turn() {
+            true => ice::check::turn(url, credentials).await,
+            false => ice::check::stun(url).await,
+        };
+        trouble.map(|trouble| warning(place, &trouble))
+    });
+    runtime.block_on(join_all(asked)).into_iter().flatten().collect()
+}
+
+fn warning(place: &Place, what: &str) -> String {
+    format!("{place}: warning: {what}")
 }
 
 /// What the relay would do, a line for each thing.
@@ -93,10 +126,24 @@ fn summary(options: &Options) -> String {
     let sap = options.sap.map_or_else(|| "nowhere".to_owned(), |sap| format!("on {sap}"));
     // Writing to a string does not fail.
     let _ = writeln!(lines, "Containers: RTP on {}{groups}, announcements {sap}", options.rtp);
+    if !options.announce.is_empty() {
+        let _ = writeln!(lines, "Browsers reach the relay at {}", listed(&options.announce));
+    }
+    if let Some(stun) = &options.stun {
+        let _ = writeln!(lines, "Its outside address is found by {stun}");
+    }
+    let urls: Vec<_> = options.ice.servers.iter().flat_map(|entry| &entry.urls).collect();
+    if !urls.is_empty() {
+        let _ = writeln!(lines, "Browsers may use {}", listed(&urls));
+    }
     for source in &options.sources {
         let _ = writeln!(lines, "Source {}", describe(source));
     }
     lines
+}
+
+fn listed(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn describe(source: &SourceEntry) -> String {

@@ -1,5 +1,6 @@
 //! Addresses: this host's own, those of containers, and those that a listener can reach.
 
+pub(crate) mod hint;
 mod names;
 
 use std::collections::HashSet;

@@ -28,7 +28,7 @@ use crate::http::forwarded::Proxies;
 use crate::ice::{self, Ice};
 use crate::ingest::IngestThread;
 use crate::memory::Memory;
-use crate::network::{Listening, Network};
+use crate::network::{Listening, Network, hint};
 use crate::options::Options;
 use crate::reload::{self, Changing};
 use crate::talkback::{TalkNews, TalkbackThread};
@@ -132,7 +132,7 @@ pub(crate) fn run(
             talkback: talkback.clone(),
             talkable,
             sap,
-            network: Network::new(listening, announce_now, outside),
+            network: Network::new(listening.clone(), announce_now, outside),
             ice: servers,
             proxies: Proxies::new(&options.proxies),
             tickets: http::stream::Tickets::default(),
@@ -141,9 +141,13 @@ pub(crate) fn run(
         let local = http::local_only(router.clone(), &options.origins);
         tokio::spawn(configured::keep(wanted_now, ingest_handle, allow));
         tokio::spawn(directory::keep(inputs, outputs));
+        let is_unannounced = options.announce.is_empty() && options.stun.is_none();
         let changing = Changing { wanted, announce, ice, stun, relay };
         let reloading = tokio::spawn(reload::on_hangup(options, read_again, changing));
         greet(&plain, &https, rtp_address.port());
+        if is_unannounced {
+            hint::say(&listening);
+        }
         let mut servers = JoinSet::new();
         for listener in https {
             servers.spawn(http::serve(listener, Some(doorman.clone()), router.clone()));

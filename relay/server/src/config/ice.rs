@@ -88,7 +88,7 @@ impl Draft {
         let mut servers =
             vec![IceEntry { urls: stun, credentials: None }, IceEntry { urls: turn, credentials }];
         servers.retain(|entry| !entry.urls.is_empty());
-        servers.extend(self.foreign.servers.iter().cloned());
+        servers.extend(self.foreign.servers.iter().map(|given| given.value.clone()));
         let relay_only = self.relay_only.as_ref().or(self.foreign.relay_only.as_ref());
         let any_turn = servers.iter().flat_map(|entry| &entry.urls).any(|url| url.scheme.is_turn());
         if let Some(Given { value: true, place }) = relay_only
@@ -98,6 +98,12 @@ impl Draft {
             mistakes.add(place, "lets browsers connect through TURN alone, but names no TURN server; name one (turn), or write all");
         }
         IceOptions { servers, relay_only: relay_only.is_some_and(|given| given.value) }
+    }
+
+    /// Where the servers were written, in the order of those that [`complete`](Self::complete) returns.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        let own = [&self.stun, &self.turn].into_iter().flatten().filter(|given| !given.value.is_empty());
+        own.map(|given| &given.place).chain(self.foreign.servers.iter().map(|given| &given.place))
     }
 
     fn credentials(&self, mistakes: &mut Mistakes) -> Option<TurnCredentials> {

@@ -166,4 +166,4 @@ impl From<anyhow::Error> for Trouble {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

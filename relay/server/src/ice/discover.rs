@@ -78,7 +78,9 @@ async fn mapped(server: Option<&SocketAddr>) -> Option<IpAddr> {
     match timeout(PATIENCE, answer).await {
         Ok(Ok(Reply::Success { mapped: Some(mapped) })) => {
             let ip = mapped.ip().to_canonical();
-            (!ip.is_unspecified() && !ip.is_multicast()).then_some(ip)
+            // A server on this very host sees no outside.
+            let is_outside = !ip.is_unspecified() && !ip.is_multicast() && !ip.is_loopback();
+            is_outside.then_some(ip)
         }
         other => {
             debug!(%server, ?other, "STUN server without an answer");

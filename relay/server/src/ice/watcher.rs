@@ -144,3 +144,75 @@ fn tell_log(checks: &[api::IceCheck], told: Option<&[String]>) -> Vec<String> {
     }
     troubles
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UdpSocket;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::ice::check::tests::{fixed, serve};
+    use crate::options::IceEntry;
+
+    fn options(urls: &[String]) -> Arc<IceOptions> {
+        let urls = urls.iter().map(|url| url.parse().unwrap()).collect();
+        Arc::new(IceOptions {
+            servers: vec![IceEntry { urls, credentials: Some(fixed("hush")) }],
+            relay_only: false,
+        })
+    }
+
+    async fn unused_port() -> u16 {
+        UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+    }
+
+    async fn later(seconds: u64) {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    }
+
+    #[tokio::test]
+    async fn servers_are_tried_once_in_ten_seconds_unless_the_configuration_changes() {
+        let port = unused_port().await;
+        let servers = options(&[format!("turn:127.0.0.1:{port}")]);
+        let (configure, configured) = watch::channel(servers.clone());
+        let watcher = Watcher::new(configured);
+        let is_well = async || watcher.check_lately().await[0].trouble.is_none();
+        assert!(!is_well().await);
+        serve(UdpSocket::bind(("127.0.0.1", port)).await.unwrap());
+        assert!(!is_well().await, "what was found a moment ago is told");
+        later(11).await;
+        assert!(is_well().await);
+        configure.send_replace(options(&[format!("turn:127.0.0.1:{}", unused_port().await)]));
+        assert!(!is_well().await);
+    }
+
+    #[tokio::test]
+    async fn the_page_is_told_of_servers_and_their_troubles() {
+        let (one, other) = (unused_port().await, unused_port().await);
+        let urls = [format!("turn:127.0.0.1:{one}"), format!("turn:127.0.0.1:{other}")];
+        let (configure, configured) = watch::channel(options(&urls));
+        let (_announce, announced) = watch::channel(Arc::from([]));
+        let (found, outside) = watch::channel(Arc::from([]));
+        let (relay, mut told) = watch::channel(api::Relay { instance: "1".into(), ..api::Relay::default() });
+        let watcher = Arc::new(Watcher::new(configured));
+        tokio::spawn(watcher.clone().keep());
+        tokio::spawn(tell(watcher, announced, outside, relay));
+        let mut wait = async |what: &dyn Fn(&api::Relay) -> bool| {
+            let told = timeout(Duration::from_secs(10), told.wait_for(|relay| what(relay))).await;
+            told.expect("the page is never told").unwrap().clone()
+        };
+        let relay = wait(&|relay| relay.ice_trouble.is_some()).await;
+        let said = relay.ice_trouble.unwrap();
+        assert!(relay.ice && !relay.announced && relay.instance == "1");
+        assert!(
+            said.contains(&urls[0]) && said.ends_with("Another one fails too; the relay’s log says how."),
+            "{said}"
+        );
+        found.send_replace(Arc::from(["203.0.113.7".parse::<IpAddr>().unwrap()]));
+        wait(&|relay| relay.announced).await;
+        configure.send_replace(Arc::default());
+        wait(&|relay| !relay.ice && relay.ice_trouble.is_none()).await;
+    }
+}

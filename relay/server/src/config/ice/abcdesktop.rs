@@ -8,7 +8,7 @@ use crate::options::{IceEntry, IceUrl, TurnCredentials};
 /// What was written in those words.
 #[derive(Debug, Default)]
 pub(in crate::config) struct Foreign {
-    pub(super) servers: Vec<IceEntry>,
+    pub(super) servers: Vec<Given<IceEntry>>,
     pub(super) relay_only: Option<Given<bool>>,
 }
 
@@ -45,7 +45,7 @@ impl Foreign {
 }
 
 /// An `RTCIceServer` (WebRTC, section 4.2.2).
-fn server_entry(mut table: Table, mistakes: &mut Mistakes) -> Option<IceEntry> {
+fn server_entry(mut table: Table, mistakes: &mut Mistakes) -> Option<Given<IceEntry>> {
     let before = mistakes.len();
     let urls = table
         .text_or_texts("urls", "\"stun:stun.example.org:3478\"", mistakes, |text| text.parse::<IceUrl>());
@@ -77,7 +77,8 @@ fn server_entry(mut table: Table, mistakes: &mut Mistakes) -> Option<IceEntry> {
     };
     // Browsers that are given credentials for STUN alone ignore them.
     let credentials = credentials.filter(|_| is_turn);
-    (!urls.value.is_empty()).then_some(IceEntry { urls: urls.value, credentials })
+    let entry = IceEntry { urls: urls.value, credentials };
+    (!entry.urls.is_empty()).then(|| Given::new(entry, urls.place))
 }
 
 fn alone(place: &Place, remedy: &str, unreadable: bool, mistakes: &mut Mistakes) -> Option<TurnCredentials> {
@@ -87,7 +88,7 @@ fn alone(place: &Place, remedy: &str, unreadable: bool, mistakes: &mut Mistakes)
     None
 }
 
-fn coturn_entry(mut table: Table, mistakes: &mut Mistakes) -> Option<IceEntry> {
+fn coturn_entry(mut table: Table, mistakes: &mut Mistakes) -> Option<Given<IceEntry>> {
     let shared = table.hidden("coturn_static_auth_secret", mistakes, secret);
     let ttl = table.whole("ttl", "3600", mistakes, ttl).map_or(DEFAULT_TTL, |ttl| ttl.value);
     let protocol = table.text("protocol", "\"turn\"", mistakes, |text| match text {
@@ -108,5 +109,6 @@ fn coturn_entry(mut table: Table, mistakes: &mut Mistakes) -> Option<IceEntry> {
     }
     table.finish(mistakes);
     let credentials = Some(TurnCredentials::Minted { secret: shared?.value, ttl });
-    Some(IceEntry { urls: vec![url?.value], credentials })
+    let Given { value, place } = url?;
+    Some(Given::new(IceEntry { urls: vec![value], credentials }, place))
 }

@@ -44,17 +44,20 @@ impl Server {
     async fn udp(&self) -> IceUrl {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = socket.local_addr().unwrap().port();
-        let server = self.clone();
+        self.clone().answer_at(socket);
+        format!("turn:127.0.0.1:{port}").parse().unwrap()
+    }
+
+    fn answer_at(self, socket: UdpSocket) {
         tokio::spawn(async move {
             let mut buffer = [0; 2048];
             loop {
                 let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
-                if let Some(answer) = server.answer(&buffer[..length]) {
+                if let Some(answer) = self.answer(&buffer[..length]) {
                     socket.send_to(&answer, from).await.unwrap();
                 }
             }
         });
-        format!("turn:127.0.0.1:{port}").parse().unwrap()
     }
 
     async fn tcp(&self) -> IceUrl {
@@ -98,7 +101,12 @@ fn strict(server: &Server, _: usize, message: &Message<'_>) -> Option<Vec<u8>> {
     if server.is_proven(message) { success(message) } else { refusal(message, 401, "one") }
 }
 
-fn fixed(password: &str) -> TurnCredentials {
+/// A TURN server at a socket, whose password is "hush".
+pub(in crate::ice) fn serve(socket: UdpSocket) {
+    Server::new(strict).answer_at(socket);
+}
+
+pub(in crate::ice) fn fixed(password: &str) -> TurnCredentials {
     TurnCredentials::Fixed { username: "me".into(), credential: Secret::from(password.to_owned()) }
 }
 
