@@ -73,7 +73,7 @@ fn a_wrong_secret_is_named_at_start_in_events_and_on_the_page() -> Result<()> {
         let browser = Browser::start()?;
         browser.listen(&site.page(), SOURCE)?;
         browser.wait_way(SOURCE, "stream", LIMIT)?;
-        let hint = browser.wait_hint()?;
+        let hint = browser.told_hint(SOURCE)?;
         report(&format!("the page says: {hint}"));
         ensure!(hint.contains("secret"), "the page does not name it: {hint}");
         browser.close()
