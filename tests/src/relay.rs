@@ -39,6 +39,8 @@ pub struct RelayOptions<'a> {
     pub everywhere: bool,
     /// Further arguments.
     pub arguments: Vec<String>,
+    /// How much it says (`SOUNDPORT_LOG`), such as `trace`.
+    pub log: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -275,6 +277,7 @@ fn command(options: &RelayOptions<'_>, ports: Ports, certs: &Path) -> Result<Com
     command.args(options.demo.then_some("--demo"));
     command.args(options.announce.iter().flat_map(|address| ["--announce", address]));
     command.args(&options.arguments);
+    command.envs(options.log.map(|log| ("SOUNDPORT_LOG", log)));
     Ok(command)
 }
 

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use self::addresses::Addresses;
 pub use self::wall::Way;
-use crate::{Host, RelayOptions};
+use crate::{Host, Relay, RelayOptions, ToneSender, ToneSenderOptions};
 
 /// Where the relay has HTTPS and its media, and as what the router forwards it.
 const PORT: u16 = 8443;
@@ -34,6 +34,9 @@ pub struct Site {
 }
 
 impl Site {
+    /// The id of who sends to the relay from its own host.
+    pub const SOURCE: &str = "127-0-0-1";
+
     /// A network of IPv4; the router forwards 8443, TCP and UDP, as `docker run -p` does.
     ///
     /// # Errors
@@ -93,6 +96,17 @@ impl Site {
     /// A relay there that announces nothing.
     pub fn relay_options(&self) -> RelayOptions<'_> {
         RelayOptions { host: Some(&self.relay), ..RelayOptions::default() }
+    }
+
+    /// A relay there, as the options say, with the test tone as its source [`Self::SOURCE`].
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn relay_with_tone(&self, options: &RelayOptions<'_>) -> Result<(Relay, ToneSender)> {
+        let relay = Relay::with(options)?;
+        let sender = self.relay.inside(|| ToneSender::start(relay.rtp(), ToneSenderOptions::default()))?;
+        relay.wait_live(Self::SOURCE)?;
+        Ok((relay, sender))
     }
 
     /// Forwards one more port to the relay's, by TCP.

@@ -6,7 +6,7 @@ mod way;
 
 pub use number::{kilobits, kilohertz, millis, percent};
 pub use talk::{Notice, others, standing, standing_name, talk_hint, talk_notice};
-pub use way::{media_hint, way, way_label, way_name};
+pub use way::{STREAM_NOTE, media_hint, way, way_label, way_name};
 
 use soundport_api::{Encoding, Format, Found, SourceState};
 use yew::AttrValue;
@@ -166,14 +166,12 @@ fn failure(failure: &Failure) -> String {
         Failure::UnknownSource => "The relay does not know this source any more.".into(),
         Failure::Refused(detail) if detail.is_empty() => "The relay refused. Its log says why.".into(),
         Failure::Forbidden(detail) | Failure::Refused(detail) => format!("The relay refused: {detail}"),
-        Failure::NoMedia => {
-            "The relay answers, but its sound does not get through. Open its UDP port, 8443, to this computer.".into()
-        }
+        Failure::NoMedia => "The relay answers, but its sound does not get through.".into(),
         Failure::Unable(words) => words.clone(),
         Failure::NoWebRtc => "This browser cannot receive sound. Use one with WebRTC switched on.".into(),
         Failure::Blocked => {
             "No sound comes out: the browser holds it back, or finds no loudspeaker. Press Try again.".into()
-        },
+        }
     }
 }
 

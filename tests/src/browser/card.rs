@@ -68,6 +68,17 @@ impl Browser {
         self.wait_within(&format!("[data-source='{source}'][data-talk-way='{way}']"), limit)
     }
 
+    /// Opens a page, clicks *Listen* on the card of `source`, and returns how long after the click it was heard.
+    ///
+    /// # Errors
+    /// When it is not heard within a while.
+    pub fn listen(&self, page: &str, source: &str) -> Result<Duration> {
+        self.open(page)?;
+        self.wait_state(source, "ready")?;
+        self.act(source, "listen")?;
+        self.first_sound()
+    }
+
     /// Waits until the page says what is missing for WebRTC, and returns its words.
     ///
     /// # Errors
@@ -85,9 +96,10 @@ impl Browser {
     pub fn told_way(&self, source: &str) -> Result<String> {
         let detail = format!("[data-source='{source}'] [data-detail='way']");
         let shown = "return document.querySelector(arguments[0])?.innerText || null";
-        self.act(source, "details")?;
-        let told = wait_for(&detail, STATE_LIMIT, || self.run(shown, vec![json!(detail)]));
-        self.act(source, "details")?;
-        told
+        let summary = format!("[data-source='{source}'] .details > summary");
+        self.click(&summary)?;
+        let told = wait_for(&detail, STATE_LIMIT, || self.run(shown, vec![json!(detail)]))?;
+        self.click(&summary)?;
+        Ok(told)
     }
 }

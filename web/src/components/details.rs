@@ -26,7 +26,7 @@ pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html
             <summary>
                 { "Details" }
                 if let Some(label) = view.way.and_then(words::way_label) {
-                    <span class="way">{ label }</span>
+                    <span>{ label }</span>
                 }
             </summary>
             { delay(source, view.settings, report.delay_millis, act) }
@@ -37,11 +37,14 @@ pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html
                         <dd>{ figure.unwrap_or_else(|| "–".to_owned()) }</dd>
                     </div>
                 }
-                <div>
+                <div class="way">
                     <dt>{ "Way" }</dt>
                     <dd data-detail="way">{ way.unwrap_or_else(|| "–".to_owned()) }</dd>
                 </div>
             </dl>
+            if let Some(hint) = &view.hint {
+                <p class="hint" data-hint="media">{ hint }</p>
+            }
         </details>
     }
 }

@@ -4,7 +4,7 @@ use yew::{Callback, Html, Properties, component, html};
 use super::button::Button;
 use super::{Meter, controls, details, icons, talk};
 use crate::desk::{Act, LevelBoard, View};
-use crate::state::Phase;
+use crate::state::{Phase, Way};
 use crate::words;
 
 /// Everything a card shows.
@@ -31,6 +31,7 @@ pub fn SourceCard(props: &SourceCardProps) -> Html {
             class="card"
             data-muted={is_muted(props).then_some("")}
             data-source={source.id.clone()}
+            data-talk-way={view.talk.way.map(words::way_name)}
             data-talk={source.talk.then(|| words::standing_name(view.talk.talking.standing()))}
             data-state={words::phase_name(&props.view.phase)}
             data-way={view.way.map(words::way_name)}
@@ -88,10 +89,14 @@ fn is_muted(props: &SourceCardProps) -> bool {
 fn small_print(props: &SourceCardProps) -> String {
     let (source, phase) = (&props.source, &props.view.phase);
     let note = match (phase, &source.trouble) {
-        (Phase::Failed(_), _) => return words::phase_note(phase),
+        (Phase::Failed(_), _) => {
+            let hint = props.view.hint.as_deref().unwrap_or_default();
+            return format!("{} {hint}", words::phase_note(phase)).trim_end().to_owned();
+        }
         (_, Some(trouble)) => trouble.clone(),
         (Phase::Ready | Phase::Silent(_), None) if source.room => words::ROOM_NOTE.to_owned(),
         (Phase::Ready, None) => words::source_note(source.state).to_owned(),
+        (Phase::Listening, None) if props.view.way == Some(Way::Stream) => words::STREAM_NOTE.to_owned(),
         (_, None) => words::phase_note(phase),
     };
     match source.format.map(words::format) {

@@ -88,9 +88,11 @@ fn failure(failure: &Failure) -> Notice {
         Failure::Refused(detail) => ("refused", format!("The relay refused: {detail}")),
         Failure::NoRelay => ("failed", "The relay does not answer. Start it, then press Talk.".into()),
         Failure::UnknownSource => ("failed", "The relay does not know this source any more.".into()),
-        Failure::NoMedia => {
-            ("failed", "The relay answers, but your sound does not get through. Open its UDP port, 8443, to this computer.".into())
-        }
+        Failure::NoMedia => (
+            "failed",
+            "The relay answers, but your sound does not get through. Its ports may be closed on the way."
+                .into(),
+        ),
         Failure::Unable(words) => ("failed", words.clone()),
         Failure::NoWebRtc | Failure::Blocked => {
             ("failed", "This browser cannot send sound. Use one with WebRTC switched on.".into())

@@ -40,6 +40,9 @@ pub fn way_label(way: Way) -> Option<&'static str> {
     }
 }
 
+/// What it means that sound comes by a stream.
+pub const STREAM_NOTE: &str = "WebRTC does not get through here. Details say why.";
+
 /// Why WebRTC does not get through, and what to do: by what the relay says of itself, the addresses that it named to this browser, and
 /// why this browser cannot take a stream instead; `host` is the relay's as the page knows it.
 pub fn media_hint(relay: Option<&Relay>, offered: &[String], unable: Option<String>, host: &str) -> String {
