@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use soundport_api::{Source, TalkbackState};
 
 use crate::{
-    AudioServer, Container, Events, Network, Process, Relay, RelayOptions, SpeechOptions, WhipClient,
+    AudioServer, Container, Events, Network, Process, Relay, RelayOptions, Site, SpeechOptions, WhipClient,
     wait_for,
 };
 
@@ -28,7 +28,7 @@ impl Callee {
     /// # Errors
     /// When a part cannot be started.
     pub fn pulse_audio() -> Result<Self> {
-        Self::with(&["--allow-talk"], |container| Ok((microphone(container)?, None)))
+        Self::pulse_audio_with(&["--allow-talk"])
     }
 
     /// One with stock `PulseAudio`, and a relay with these arguments.
@@ -36,7 +36,15 @@ impl Callee {
     /// # Errors
     /// When a part cannot be started.
     pub fn pulse_audio_with(arguments: &[&str]) -> Result<Self> {
-        Self::with(arguments, |container| Ok((microphone(container)?, None)))
+        Self::with(&arguments_of(arguments), |container| Ok((microphone(container)?, None)))
+    }
+
+    /// One with stock `PulseAudio` behind the relay's host of a site, and a relay there with these options.
+    ///
+    /// # Errors
+    /// When a part cannot be started.
+    pub fn at(site: &Site, options: &RelayOptions<'_>) -> Result<Self> {
+        site.relay().inside(|| Self::with(options, |container| Ok((microphone(container)?, None))))
     }
 
     /// One with stock `PipeWire`.
@@ -44,7 +52,7 @@ impl Callee {
     /// # Errors
     /// When a part cannot be started.
     pub fn pipewire() -> Result<Self> {
-        Self::with(&["--allow-talk"], |container| {
+        Self::with(&arguments_of(&["--allow-talk"]), |container| {
             let server = AudioServer::pipewire(container)?;
             let receiver = server.pipewire_microphone(container)?;
             Ok((server, Some(receiver)))
@@ -120,16 +128,12 @@ impl Callee {
     }
 
     fn with(
-        arguments: &[&str],
+        options: &RelayOptions<'_>,
         start: impl FnOnce(&Container) -> Result<(AudioServer, Option<Process>)>,
     ) -> Result<Self> {
         let network = Network::start()?;
         let container = network.container("desktop")?;
-        let relay = Relay::with(&RelayOptions {
-            network: Some(&network),
-            arguments: arguments.iter().map(ToString::to_string).collect(),
-            ..RelayOptions::default()
-        })?;
+        let relay = Relay::with(&RelayOptions { network: Some(&network), ..options.clone() })?;
         let (server, receiver) = start(&container)?;
         send(&server, &network, &relay)?;
         let events = Events::subscribe(relay.http())?;
@@ -139,6 +143,11 @@ impl Callee {
         events.wait_source(&id, "there", LIMIT, |source| source.format.is_some())?;
         Ok(Self { server: Some(server), receiver, container, relay, events, id, network })
     }
+}
+
+fn arguments_of(arguments: &[&str]) -> RelayOptions<'static> {
+    let arguments = arguments.iter().map(ToString::to_string).collect();
+    RelayOptions { arguments, ..RelayOptions::default() }
 }
 
 fn microphone(container: &Container) -> Result<AudioServer> {

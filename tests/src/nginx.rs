@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 use crate::{Host, Process, wait_until};
 
+/// Tells how a relay is reached.
+const REACH: &str = include_str!("../../docs/reach.md");
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// nginx with TLS and a certificate that nobody trusts. It is killed on drop.
@@ -19,36 +21,26 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Hands what lies below `prefix` (such as `/sound`) on to the relay at `upstream`, without the prefix, and says what it is
-    /// itself called.
+    /// The proxy of a relay on the same host, as the documentation has it: the relay is at `/sound/`.
     ///
     /// # Errors
     /// When it does not come up.
-    pub fn proxy(host: &Host, listen: SocketAddr, prefix: &str, upstream: &str) -> Result<Self> {
-        let location = format!(
-            "location {prefix}/ {{
-                proxy_pass {upstream}/;
-                proxy_http_version 1.1;
-                proxy_buffering off;
-                proxy_read_timeout 1h;
-                proxy_set_header Host $http_host;
-                proxy_set_header Upgrade $http_upgrade;
-                proxy_set_header Connection $connection_upgrade;
-                proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-                proxy_set_header X-Forwarded-Host $http_host;
-                proxy_set_header X-Forwarded-Proto $scheme;
-                proxy_set_header X-Forwarded-Prefix {prefix};
-            }}"
-        );
-        Self::start(host, listen, &location)
+    pub fn documented(host: &Host, listen: SocketAddr) -> Result<Self> {
+        let lines = REACH.lines().map(str::trim_start);
+        let map = lines.clone().find(|line| line.starts_with("map $http_upgrade"));
+        let location: Vec<&str> = lines.skip_while(|line| !line.starts_with("location ")).collect();
+        let end = location.iter().position(|line| *line == "}");
+        let location = location.get(..=end.context("the location has no end")?).unwrap_or_default();
+        let map = map.context("the documentation has no recipe for nginx")?;
+        Self::start(host, listen, map, &location.join("\n"))
     }
 
     /// Serves the files of a folder.
     ///
     /// # Errors
-    /// As [`Self::proxy`].
+    /// As [`Self::documented`].
     pub fn files(host: &Host, listen: SocketAddr, folder: &Path) -> Result<Self> {
-        Self::start(host, listen, &format!("root {};", folder.display()))
+        Self::start(host, listen, "", &format!("root {};", folder.display()))
     }
 
     /// What it has complained of.
@@ -56,13 +48,13 @@ impl Nginx {
         self.process.stderr()
     }
 
-    fn start(host: &Host, listen: SocketAddr, content: &str) -> Result<Self> {
+    fn start(host: &Host, listen: SocketAddr, outer: &str, inner: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let certificate = generate_simple_self_signed([listen.ip().to_string()])?;
         fs::write(folder.path().join("cert.pem"), certificate.cert.pem())?;
         fs::write(folder.path().join("key.pem"), certificate.signing_key.serialize_pem())?;
         let config = folder.path().join("nginx.conf");
-        fs::write(&config, configuration(folder.path(), listen, content))?;
+        fs::write(&config, configuration(folder.path(), listen, outer, inner))?;
         let mut command = host.command("nginx");
         let process = Process::start("nginx", command.arg("-e").arg("stderr").arg("-c").arg(config))?;
         let nginx = Self { process, _folder: folder };
@@ -74,7 +66,8 @@ impl Nginx {
     }
 }
 
-fn configuration(folder: &Path, listen: SocketAddr, content: &str) -> String {
+/// `outer` stands beside the server, `inner` in it.
+fn configuration(folder: &Path, listen: SocketAddr, outer: &str, inner: &str) -> String {
     let folder = folder.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("    {kind}_temp_path {folder}/{kind};\n"))
@@ -90,12 +83,12 @@ http {{
     access_log off;
     include /etc/nginx/mime.types;
     types {{ application/wasm wasm; }}
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
+    {outer}
     server {{
         listen {listen} ssl;
         ssl_certificate {folder}/cert.pem;
         ssl_certificate_key {folder}/key.pem;
-        {content}
+        {inner}
     }}
 }}
 "

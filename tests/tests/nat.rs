@@ -44,7 +44,7 @@ fn without_announce_start_up_and_page_say_what_is_missing_and_it_is_heard_nevert
         report(&format!("heard {first:.2?} after the click"));
         ensure!(first < STREAM_WITHIN, "heard {first:.2?} after the click");
         browser.wait_way(SOURCE, "stream", STREAM_WITHIN)?;
-        let hint = browser.wait_hint()?;
+        let hint = browser.told_hint(SOURCE)?;
         report(&format!("the page says: {hint}"));
         let (offered, remedy) = (site.relay_address().to_string(), format!("--announce {}", site.outside()));
         for words in [&offered, &remedy] {

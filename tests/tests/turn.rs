@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use soundport_api::{IceCheck, IceConfiguration};
 use soundport_tests::{
-    Browser, Coturn, Event, Events, Relay, RelayOptions, Site, ToneSender, Way, report, turn, wait_for,
-    wait_until,
+    Browser, Coturn, Event, Events, Relay, RelayOptions, Request, Site, ToneSender, Way, opus_offer, report,
+    turn, wait_for, wait_until,
 };
 
 const SOURCE: &str = Site::SOURCE;
@@ -73,7 +73,7 @@ fn a_wrong_secret_is_named_at_start_in_events_and_on_the_page() -> Result<()> {
         let browser = Browser::start()?;
         browser.listen(&site.page(), SOURCE)?;
         browser.wait_way(SOURCE, "stream", LIMIT)?;
-        let hint = browser.wait_hint()?;
+        let hint = browser.told_hint(SOURCE)?;
         report(&format!("the page says: {hint}"));
         ensure!(hint.contains("secret"), "the page does not name it: {hint}");
         browser.close()
@@ -116,6 +116,22 @@ fn credentials_are_minted_for_every_request_and_every_session() -> Result<()> {
     };
     let (one, other) = (name(&mint()?)?, name(&mint()?)?);
     ensure!(one != other, "{one} twice");
+    let session = || -> Result<String> {
+        let offer =
+            Request::new("POST", &format!("/whep/{SOURCE}")).body("application/sdp", opus_offer(&["audio"]));
+        let answer = stage.relay.http().send(&offer)?;
+        ensure!(answer.status == 201, "answered {}", answer.status);
+        Ok(answer.headers("link").collect::<Vec<_>>().join("\n"))
+    };
+    let (one, other) = (session()?, session()?);
+    for url in [stage.coturn.udp(), stage.coturn.tls()] {
+        let link = format!("<{url}>; rel=\"ice-server\"; username=\"");
+        ensure!(
+            one.contains(&link) && one.contains("credential-type=\"password\""),
+            "no link to {url}: {one}"
+        );
+    }
+    ensure!(one != other, "two sessions have {one}");
     Ok(())
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::{Browser, STATE_LIMIT};
 use crate::wait_for;
+
+/// What somebody can read of an element; none where it is empty.
+const WORDS: &str = "return document.querySelector(arguments[0])?.innerText || null";
 
 impl Browser {
     /// Waits until the card of `source` is in `state`.
@@ -79,26 +82,31 @@ impl Browser {
         self.first_sound()
     }
 
-    /// Waits until the page says what is missing for WebRTC, and returns its words.
+    /// Waits until the page says that WebRTC does not get through to `source`, and returns what its details say is missing.
     ///
     /// # Errors
-    /// As [`Self::wait`].
-    pub fn wait_hint(&self) -> Result<String> {
-        const HINT: &str = "[data-hint='media']";
-        self.wait(HINT)?;
-        self.run("return document.querySelector(arguments[0]).innerText", vec![json!(HINT)])
+    /// When it says nothing of it within a while.
+    pub fn told_hint(&self, source: &str) -> Result<String> {
+        self.wait(&format!("[data-source='{source}'] [data-hint='media']"))?;
+        let card: String = self.run(WORDS, vec![json!(format!("[data-source='{source}']"))])?;
+        ensure!(card.contains("Details say why"), "nothing leads to the details: {card}");
+        self.detail(source, "[data-hint='media']")
     }
 
-    /// Opens the details of `source`, and returns what they say in words of the way taken.
+    /// Waits until the details of `source` name the way taken, and returns their words.
     ///
     /// # Errors
-    /// When they say nothing of it within a while.
+    /// As [`Self::told_hint`].
     pub fn told_way(&self, source: &str) -> Result<String> {
-        let detail = format!("[data-source='{source}'] [data-detail='way']");
-        let shown = "return document.querySelector(arguments[0])?.innerText || null";
+        self.detail(source, "[data-detail='way']")
+    }
+
+    /// Opens the details of a source, reads a part of them, and closes them.
+    fn detail(&self, source: &str, part: &str) -> Result<String> {
+        let part = format!("[data-source='{source}'] {part}");
         let summary = format!("[data-source='{source}'] .details > summary");
         self.click(&summary)?;
-        let told = wait_for(&detail, STATE_LIMIT, || self.run(shown, vec![json!(detail)]))?;
+        let told = wait_for(&part, STATE_LIMIT, || self.run(WORDS, vec![json!(part)]))?;
         self.click(&summary)?;
         Ok(told)
     }
