@@ -42,3 +42,11 @@ pub async fn sources(base: &Base) -> Result<Vec<Source>, ListError> {
         _ => Err(ListError::NotARelay),
     }
 }
+
+/// Whether a relay elsewhere answers, and only does not let this page read what it says.
+pub async fn is_closed(base: &Base) -> bool {
+    match base.elsewhere().and_then(|_| base.join("healthz")) {
+        Some(url) => http::is_there(&url, LIST_TIMEOUT_MILLIS).await,
+        None => false,
+    }
+}

@@ -56,14 +56,13 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads command line, environment and file.
     pub(crate) fn gather(flags: &Flags, mistakes: &mut Mistakes) -> Self {
-        let own = Self::read(flags_table(flags), Foreign::default(), mistakes);
+        let own = Self::read(flags_table(flags), mistakes);
         let file = flags.config().and_then(|path| file::read(path, mistakes));
         match file {
             Some(mut file) => {
                 let sources = file.tables("source", mistakes);
                 let sources = source::read(sources, mistakes);
-                let foreign = Foreign::read(&mut file, mistakes);
-                Self { sources, ..own.over(Self::read(file, foreign, mistakes)) }
+                Self { sources, ..own.over(Self::read(file, mistakes)) }
             }
             None => own,
         }
@@ -107,7 +106,7 @@ impl Settings {
         }
     }
 
-    fn read(mut table: Table, foreign: Foreign, mistakes: &mut Mistakes) -> Self {
+    fn read(mut table: Table, mistakes: &mut Mistakes) -> Self {
         let path = |text: &str| match text {
             "" => Err("names no file; write its path".to_owned()),
             path => Ok(PathBuf::from(path)),
@@ -122,7 +121,6 @@ impl Settings {
             announce: table.texts("announce", "\"sound.example.org\"", mistakes, str::parse),
             stun: table.text("stun", "\"stun.example.org:3478\"", mistakes, IceUrl::plain_stun),
             proxies: table.texts("proxies", "\"127.0.0.1\"", mistakes, address::network),
-            ice: ice::Draft::read(table.table("ice", mistakes), foreign, mistakes),
             origins: table.texts("origins", "\"https://desktop.example.org\"", mistakes, address::origin),
             certs: table.text("certs", "\"certs\"", mistakes, path),
             cert: table.text("cert", "\"cert.pem\"", mistakes, path),
@@ -134,6 +132,9 @@ impl Settings {
             allow_talk: table.truth("allow_talk", mistakes),
             ..Self::default()
         };
+        let ice = table.table("ice", mistakes);
+        let foreign = Foreign::read(&mut table, mistakes);
+        settings.ice = ice::Draft::read(ice, foreign, mistakes);
         settings.half_certificate =
             (settings.cert.is_none() && table.had("cert")) || (settings.key.is_none() && table.had("key"));
         table.finish(mistakes);

@@ -12,7 +12,7 @@ pub(super) fn header(desk: &Desk, shown: usize) -> Html {
     let alone = desk.route().is_some();
     let standing = match (roster.link, roster.sources.len()) {
         (Link::Looking, _) => "Looking for the relay".to_owned(),
-        (Link::Down | Link::Strange, _) => "No relay".to_owned(),
+        (Link::Down | Link::Strange | Link::Closed, _) => "No relay".to_owned(),
         (Link::Up, _) if alone => String::new(),
         (Link::Up, 0) => "No sources".to_owned(),
         (Link::Up, 1) => "1 source".to_owned(),

@@ -9,7 +9,7 @@ use crate::state::Link;
 /// Says what to do: when there is no relay or no card to show, and when the browser stands in the way.
 pub(super) fn notices(desk: &Desk, nothing_shown: bool) -> Html {
     let mut notices = vec![];
-    if !rtc::abilities().webrtc {
+    if !rtc::abilities().webrtc && !rtc::abilities().stream {
         notices.push(quiet(
             "no-webrtc",
             "This browser has no WebRTC, so it cannot play. Open this page in another, or switch WebRTC on.",
@@ -27,6 +27,7 @@ pub(super) fn notices(desk: &Desk, nothing_shown: bool) -> Html {
     match (roster.link, desk.route()) {
         (Link::Down, _) => notices.push(no_relay(base, empty)),
         (Link::Strange, _) => notices.push(strange(base)),
+        (Link::Closed, _) => notices.push(closed()),
         (Link::Up, Some(id)) if nothing_shown => {
             notices.push(quiet(
                 "unknown-source",
@@ -96,6 +97,14 @@ fn strange(base: &Base) -> Html {
         </p>
     };
     loud("no-relay", true, "This is not a relay", body)
+}
+
+fn closed() -> Html {
+    let origin = web_sys::window().and_then(|window| window.location().origin().ok()).unwrap_or_default();
+    let body = html! {
+        <p>{ "It answers, but does not allow this page’s origin. Start it with " }<code>{ "--origin " }{ origin }</code>{ "." }</p>
+    };
+    loud("closed", true, "The relay does not allow this page", body)
 }
 
 fn no_source(desk: &Desk) -> Html {

@@ -88,7 +88,6 @@ impl Climb {
 
     fn start(&self) {
         let Some(climber) = self.climber.upgrade() else { return };
-        Rc::clone(&climber).pass(Event::Begun);
         let means = Means {
             webrtc: crate::rtc::abilities().webrtc,
             stream: self.unable.borrow().is_none(),
@@ -102,6 +101,7 @@ impl Climb {
             }
         })));
         self.follow();
+        climber.pass(Event::Begun);
     }
 
     /// Takes what happened to the session of this number.
@@ -121,6 +121,11 @@ impl Climb {
     /// Has the session that is used give way to another of its kind.
     pub(super) fn renew(&self) {
         self.change(|ladder| ladder.renew(js_sys::Date::now()));
+    }
+
+    /// Whether there is a session.
+    pub(super) fn is_open(&self) -> bool {
+        !self.lines.borrow().is_empty()
     }
 
     /// Whether it is the session of this number that is used.

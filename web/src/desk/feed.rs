@@ -157,7 +157,7 @@ impl Feed {
         });
         self.coming.replace(stream.map(|stream| Open { number, _stream: stream }));
         if self.coming.borrow().is_none() && self.current.borrow().is_none() {
-            self.end(Link::Down);
+            self.end();
         }
     }
 
@@ -213,13 +213,22 @@ impl Feed {
                     own.asking.set(false);
                 });
             }
-            _ => self.end(Link::Down),
+            _ => self.end(),
         }
     }
 
-    fn end(&self, link: Link) {
+    /// The relay does not answer, or not this page.
+    fn end(&self) {
         self.slot.take();
-        (self.news)(News::Link(link));
+        if let Some(own) = self.own.upgrade() {
+            spawn_local(async move {
+                let closed = relay::is_closed(&own.base).await;
+                // The page may have gone meanwhile, or another stream begun.
+                if own.current.borrow().is_none() {
+                    (own.news)(News::Link(if closed { Link::Closed } else { Link::Down }));
+                }
+            });
+        }
         let tries = self.tries.get();
         self.tries.set(tries.saturating_add(1));
         self.again_in(backoff_millis(tries, js_sys::Math::random()));
@@ -253,7 +262,7 @@ impl Feed {
             self.tries.set(0);
             self.wake();
         } else if !stands && silent > BEGINS_WITHIN_MILLIS && self.coming.take().is_some() {
-            self.end(Link::Down);
+            self.end();
         }
     }
 }

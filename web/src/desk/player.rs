@@ -142,8 +142,9 @@ impl Player {
     pub(super) fn hint(&self, relay: Option<&Relay>, host: &str) -> Option<AttrValue> {
         let is_deaf = self.state.borrow().phase == Phase::Failed(Failure::NoMedia);
         let (offered, unable) = self.climb.found();
+        let offered = rtc::abilities().webrtc.then_some(&*offered);
         (is_deaf || self.climb.way() == Some(Way::Stream))
-            .then(|| words::media_hint(relay, &offered, unable, host).into())
+            .then(|| words::media_hint(relay, offered, unable, host).into())
     }
 
     /// Listens, unless it does. Call it inside the user's click where the browser wants one.

@@ -130,8 +130,7 @@ impl Talker {
         if self.said.replace(state) != state && state.is_some() {
             self.tell(TalkEvent::Line(Event::RelayAnswers));
         }
-        let has_session = self.state.borrow().attempt().is_some();
-        if heard.is_some() && has_session && *self.with.borrow() != heard {
+        if heard.is_some() && self.climb.is_open() && *self.with.borrow() != heard {
             // Known from now on, also while the next session waits: else it would begin anew for ever.
             self.with.replace(heard);
             match self.is_connected() {

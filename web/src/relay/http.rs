@@ -4,7 +4,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::js::LastingRequest;
-use web_sys::{AbortSignal, Headers, RequestInit, Response};
+use web_sys::{AbortSignal, Headers, RequestInit, RequestMode, Response};
 
 /// An answer, read to its end.
 pub(crate) struct Answer {
@@ -41,6 +41,17 @@ pub(crate) fn ask(url: &str, timeout_millis: u32) -> Result<Pending, NoAnswer> {
     options.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_millis)));
     options.set_cache(web_sys::RequestCache::NoStore);
     start(url, &options)
+}
+
+/// Whether anything answers at `url`, also what this page is not allowed to read.
+pub(crate) async fn is_there(url: &str, timeout_millis: u32) -> bool {
+    let options = RequestInit::new();
+    options.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_millis)));
+    options.set_mode(RequestMode::NoCors);
+    match start(url, &options) {
+        Ok(pending) => JsFuture::from(pending.0).await.is_ok(),
+        Err(NoAnswer) => false,
+    }
 }
 
 /// Asks for `url`, and leaves the body to be read while it comes.

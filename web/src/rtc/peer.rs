@@ -23,8 +23,10 @@ pub(super) struct Peer {
 /// What this browser can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
-    /// Receive at all.
+    /// Receive by WebRTC.
     pub webrtc: bool,
+    /// Decode a stream, as far as can be told at once (W3C WebCodecs; secure contexts alone).
+    pub stream: bool,
     /// Be told how long packets are to wait.
     pub delay: bool,
 }
@@ -116,13 +118,16 @@ impl Peer {
     }
 }
 
-/// Whether this browser has WebRTC, and whether it can be told how long packets are to wait.
+/// What this browser has of what the page can use.
 pub fn abilities() -> Abilities {
-    let class = js_sys::Reflect::get(&js_sys::global(), &"RTCPeerConnection".into());
-    let receiver = js_sys::Reflect::get(&js_sys::global(), &"RTCRtpReceiver".into());
-    let shape = receiver.and_then(|receiver| js_sys::Reflect::get(&receiver, &"prototype".into()));
+    let class = |name: &str| js_sys::Reflect::get(&js_sys::global(), &name.into()).unwrap_or_default();
+    let shape = js_sys::Reflect::get(&class("RTCRtpReceiver"), &"prototype".into());
     let has_target = shape.and_then(|shape| js_sys::Reflect::has(&shape, &"jitterBufferTarget".into()));
-    Abilities { webrtc: class.is_ok_and(|class| class.is_function()), delay: has_target.unwrap_or(false) }
+    Abilities {
+        webrtc: class("RTCPeerConnection").is_function(),
+        stream: class("AudioDecoder").is_function(),
+        delay: has_target.unwrap_or(false),
+    }
 }
 
 impl Drop for Peer {

@@ -166,8 +166,10 @@ impl Inner {
             Some(Finding::Quiet(quiet)) => self.tell(Event::Quiet(quiet)),
             Some(Finding::Blocked) => self.tell(Event::Failed(Failure::Blocked)),
             Some(Finding::NeverConnected) => self.tell(Event::broken(js_sys::Math::random())),
-            Some(Finding::Ask) => spawn_local(Rc::clone(self).ask(!reading.source_stopped)),
-            None => {}
+            Some(Finding::Ask) if self.heard.get() => {
+                spawn_local(Rc::clone(self).ask(!reading.source_stopped))
+            }
+            Some(Finding::Ask) | None => {}
         }
     }
 

@@ -66,7 +66,7 @@ impl TalkSession {
         let track = silent_copy(microphone);
         let raw = microphone.choice().raw;
         let wire = match leg.stream {
-            true => Wire::Stream(send_stream(&endpoint, microphone, track.clone())),
+            true => Wire::Stream(send_stream(&endpoint, microphone, &track)),
             false => {
                 let peer = Peer::sending(&track, raw).map_err(|_| Failure::NoWebRtc)?;
                 Wire::Call(Call::new(peer, leg.better_than))
@@ -189,7 +189,9 @@ fn silent_copy(microphone: &Microphone) -> MediaStreamTrack {
     track
 }
 
-fn send_stream(endpoint: &Endpoint, microphone: &Microphone, track: MediaStreamTrack) -> Rc<Stream> {
+fn send_stream(endpoint: &Endpoint, microphone: &Microphone, track: &MediaStreamTrack) -> Rc<Stream> {
+    // The same track: its own `clone` would be another one.
+    let track = Clone::clone(track);
     let (context, stereo) = (microphone.context().clone(), microphone.choice().raw);
     let (base, source, with) = (endpoint.base.clone(), endpoint.source.clone(), endpoint.with.clone());
     Stream::open(move |streams| streams.talk(&base, &source, with.as_deref(), &track, &context, stereo))

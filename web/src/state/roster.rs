@@ -30,6 +30,8 @@ pub enum Link {
     Down,
     /// Something answers that is no relay.
     Strange,
+    /// It answers, and does not let pages from elsewhere read what it says.
+    Closed,
 }
 
 /// What is new.

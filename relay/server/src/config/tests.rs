@@ -75,6 +75,27 @@ fn the_example_of_a_source_holds_every_key() {
 }
 
 #[test]
+fn the_examples_of_servers_can_be_read() {
+    let text = include_str!("../../../../deploy/soundport.example.toml");
+    let uncommented = |section: &str, until: &str| {
+        let (_, rest) = text.split_once(section).unwrap();
+        let lines = rest.split_once(until).unwrap().0.lines().map(|line| line.trim_start_matches("# "));
+        let lines = lines.filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')));
+        lines.fold(String::new(), |text, line| text + line + "\n")
+    };
+    let webrtc = uncommented("# [webrtc]\n", "# Sources that");
+    let options = ice(&format!("[webrtc]\n{webrtc}"), &[]).unwrap();
+    assert_eq!(
+        entries(&options),
+        ["stun:stun.example.org:3478", "turns:turn.example.org:5349 by change me for 3600"]
+    );
+    let own = uncommented("[ice]\n", "# The same for everybody")
+        .replace("turn = []", "turn = [\"turn:a.example\"]");
+    let options = ice(&format!("[ice]\n{own}"), &[]).unwrap();
+    assert_eq!(entries(&options), ["turn:a.example by change me for 3600"]);
+}
+
+#[test]
 fn every_mistake_is_found_in_the_order_of_the_lines() {
     let file =
         "frame = 7\nhtps = 1\n\n[[source]]\nid = \"A\"\nport = 80\nformat = \"L15/48000\"\n\n[[source]]\n";
