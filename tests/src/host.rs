@@ -1,7 +1,8 @@
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::AsFd;
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -29,6 +30,11 @@ impl Host {
         run(&format!("ip netns add {name}"))?;
         let host = Self(Arc::new(Name(name)));
         host.run("ip link set lo up")?;
+        // Nobody answers for names, and who asks is told so at once: a browser would wait for ten seconds.
+        host.set_table(
+            "inet names",
+            "chain out { type filter hook output priority 0; udp dport 53 reject; }",
+        )?;
         Ok(host)
     }
 
@@ -65,6 +71,20 @@ impl Host {
             })?;
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+
+    /// Puts a table of nftables in the place of the one of that name, at once.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub(crate) fn set_table(&self, name: &str, content: &str) -> Result<()> {
+        let mut command = self.command("nft");
+        let mut nft = command.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let text = format!("table {name} {{}}\ndelete table {name}\ntable {name} {{\n{content}\n}}\n");
+        nft.stdin.take().context("there is no pipe to nft")?.write_all(text.as_bytes())?;
+        let output = nft.wait_with_output()?;
+        ensure!(output.status.success(), "nft refuses {text}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// Takes the calling thread there for good.

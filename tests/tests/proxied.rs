@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use soundport_tests::{
     Browser, BrowserOptions, Callee, Microphone, Nginx, Recording, RelayOptions, Site, Way, report, turn,
+    wait_for,
 };
 use tempfile::TempDir;
 
@@ -42,10 +43,7 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
         browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
         talks(&browser, id)?;
         browser.wait_talk_way(id, "udp", LIMIT)?;
-        recorder
-            .wait_tone(0, HZ, 0.4, LIMIT)
-            .with_context(|| format!("{} {:?}", callee.relay().log(), callee.relay().sources()))?;
-        report("by udp");
+        recorder.wait_tone(0, HZ, 0.4, LIMIT)?;
         browser.act(id, "talk-end")?;
         browser.act(id, "stop")?;
         browser.wait_state(id, "ready")?;
@@ -58,11 +56,9 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
         browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
         talks(&browser, id)?;
         browser.wait_talk_way(id, "stream", LIMIT)?;
-        recorder
-            .wait_tone(0, HZ, 0.4, LIMIT)
-            .with_context(|| format!("{} {:?}", callee.relay().log(), callee.relay().sources()))?;
+        recorder.wait_tone(0, HZ, 0.4, LIMIT)?;
         callee.server()?.unload_all("module-rtp-send")?;
-        browser.wait_source_state(id, "idle")?;
+        browser.wait_source_state(id, "lost")?;
         browser.close()
     })
 }
@@ -91,8 +87,10 @@ fn the_bundle_on_another_origin_works_where_it_is_let_in_and_says_so_where_not()
         site.close(&[])?;
 
         browser.open(&format!("https://{other}/?relay={}", site.page()))?;
-        browser.wait("[data-notice]")?;
-        let said: String = browser.run("return document.body.innerText", vec![])?;
+        let said = wait_for("the page's words", LIMIT, || {
+            let said: String = browser.run("return document.body.innerText", vec![])?;
+            Ok(Some(said).filter(|said| said.contains(&format!("--origin https://{other}"))))
+        })?;
         report(&format!("the page says: {said}"));
         let cards: u32 = browser.run("return document.querySelectorAll('[data-source]').length", vec![])?;
         ensure!(cards == 0, "a page that is not let in knows {cards} sources");

@@ -1,8 +1,6 @@
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
 use super::{MEDIA_TCP_PORT, PORT};
 use crate::Host;
@@ -48,7 +46,7 @@ pub(super) fn publish(router: &Host, relay: IpAddr, outside: IpAddr) -> Result<(
          chain out {{ type nat hook postrouting priority 100; iifname relay oifname != relay snat to {outside}; }}
          chain pass {{ type filter hook forward priority 1; oifname relay ct state new ct status & dnat == 0 drop; }}"
     );
-    load(router, "ip nat", &content)
+    router.set_table("ip nat", &content)
 }
 
 /// Leads one more port of the router to one of the relay's host.
@@ -65,16 +63,5 @@ pub(super) fn close(router: &Host, ways: &[Way]) -> Result<()> {
     let rules: String = ways.iter().map(rule).collect();
     // The last rule changes nothing but that connections are tracked, whatever is closed.
     let rules = format!("{rules} ct state new accept;");
-    load(router, "inet wall", &format!("chain pass {{ type filter hook forward priority 0; {rules} }}"))
-}
-
-/// Puts a table in the place of the one of that name, at once.
-fn load(router: &Host, table: &str, content: &str) -> Result<()> {
-    let mut command = router.command("nft");
-    let mut nft = command.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let text = format!("table {table} {{}}\ndelete table {table}\ntable {table} {{\n{content}\n}}\n");
-    nft.stdin.take().context("there is no pipe to nft")?.write_all(text.as_bytes())?;
-    let output = nft.wait_with_output()?;
-    ensure!(output.status.success(), "nft refuses {text}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
+    router.set_table("inet wall", &format!("chain pass {{ type filter hook forward priority 0; {rules} }}"))
 }
