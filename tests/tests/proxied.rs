@@ -42,7 +42,10 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
         browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
         talks(&browser, id)?;
         browser.wait_talk_way(id, "udp", LIMIT)?;
-        recorder.wait_tone(0, HZ, 0.4, LIMIT)?;
+        recorder
+            .wait_tone(0, HZ, 0.4, LIMIT)
+            .with_context(|| format!("{} {:?}", callee.relay().log(), callee.relay().sources()))?;
+        report("by udp");
         browser.act(id, "talk-end")?;
         browser.act(id, "stop")?;
         browser.wait_state(id, "ready")?;
@@ -55,7 +58,9 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
         browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
         talks(&browser, id)?;
         browser.wait_talk_way(id, "stream", LIMIT)?;
-        recorder.wait_tone(0, HZ, 0.4, LIMIT)?;
+        recorder
+            .wait_tone(0, HZ, 0.4, LIMIT)
+            .with_context(|| format!("{} {:?}", callee.relay().log(), callee.relay().sources()))?;
         callee.server()?.unload_all("module-rtp-send")?;
         browser.wait_source_state(id, "idle")?;
         browser.close()

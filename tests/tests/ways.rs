@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use soundport_tests::{
-    Browser, Coturn, Mark, Relay, RelayOptions, Site, ToneSender, Way, best_of_three, report, turn,
+    Browser, BrowserOptions, Callee, Coturn, Mark, Microphone, Recording, Relay, RelayOptions, Site,
+    ToneSender, Way, best_of_three, report, turn,
 };
 
 const SOURCE: &str = Site::SOURCE;
+const LIMIT: Duration = Duration::from_secs(15);
+/// What somebody says.
+const HZ: f64 = 700.0;
 /// The promises: how soon after the click there is sound.
 const TCP_WITHIN: Duration = Duration::from_secs(3);
 const TURN_WITHIN: Duration = Duration::from_secs(5);
@@ -51,6 +55,45 @@ fn where_only_turn_is_open_it_carries_it_over_udp_and_over_tls() -> Result<()> {
         stage.hears(browser, "turn-udp", "Through TURN (UDP)", TURN_WITHIN)?;
         stage.site.close(&[Way::Udp, Way::Tcp, Way::TurnUdp])?;
         stage.hears(browser, "turn-tls", "Through TURN (TLS)", TURN_WITHIN)
+    })
+}
+
+#[test]
+fn talking_takes_the_same_ways_and_moves_back_to_udp() -> Result<()> {
+    let _turn = turn();
+    let site = Site::start()?;
+    let (announce, arguments) = (site.announce_both()?, vec!["--allow-talk".to_owned()]);
+    let callee = Callee::at(&site, &RelayOptions { announce, arguments, ..site.relay_options() })?;
+    let (id, recorder) = (callee.id(), callee.server()?.parec()?);
+    let folder = tempfile::tempdir()?;
+    let said = folder.path().join("microphone.wav");
+    Recording::tones(HZ, HZ, 120).write_wav(&said)?;
+    site.browser().inside(|| {
+        let microphone = Microphone::Wav(said);
+        let browser = Browser::with(&BrowserOptions { microphone, ..BrowserOptions::default() })?;
+        browser.open(&site.page())?;
+        browser.act(id, "talk-raw")?;
+        for (way, closed) in [("tcp", &[Way::Udp][..]), ("stream", &Way::MEDIA)] {
+            site.close(closed)?;
+            browser.act(id, "talk")?;
+            browser.wait_talk(id, "live").with_context(|| format!("talking by {way} {:?}", callee.relay().sources()))?;
+            browser.wait_talk_way(id, way, LIMIT)?;
+            recorder.wait_tone(0, HZ, 0.4, LIMIT).with_context(|| format!("talking by {way}"))?;
+            if way == "tcp" {
+                browser.act(id, "talk-end")?;
+                recorder.wait_silence(LIMIT)?;
+            }
+        }
+        let begin = recorder.frames();
+        site.close(&[])?;
+        browser.wait_talk_way(id, "udp", BACK_WITHIN)?;
+        recorder.hear(Duration::from_secs(2))?;
+        let length = Duration::from_secs_f64((recorder.frames() - begin) as f64 / 48_000.0);
+        let heard = recorder.since(begin, length)?;
+        let gap = Duration::from_secs_f64(heard.longest_silence());
+        report(&format!("back on UDP, the longest gap in the container was {gap:.2?}"));
+        ensure!(gap <= LONGEST_GAP, "a gap of {gap:.2?}");
+        browser.close()
     })
 }
 
