@@ -261,7 +261,38 @@ class Talker extends Line {
   }
 }
 
+/** The addresses that the relay's answer names, such as `192.0.2.1:8443/udp` (RFC 8839, section 5.1). */
+const addresses = (answer) =>
+  [...answer.matchAll(/^a=candidate:\S+ \d+ (\w+) \d+ (\S+) (\d+) /gm)].map(
+    ([, protocol, host, port]) => `${host.includes(":") ? `[${host}]` : host}:${port}/${protocol.toLowerCase()}`,
+  );
+
+/** Names one after the other, such as `a, b and c`. */
+const listed = (names, last) => [names.slice(0, -1).join(", "), ...names.slice(-1)].filter(Boolean).join(` ${last} `);
+
+/**
+ * Why WebRTC does not get through, and what to do: by the relay's answer, empty where none came; whether the relay knows where browsers
+ * reach it; its host as the page knows it; and what else is known of the trouble.
+ */
+const hint = (answer, announced, host, ...troubles) => {
+  const offered = addresses(answer);
+  const said = [];
+  if (!globalThis.RTCPeerConnection) {
+    said.push("This browser has no WebRTC, by which the sound would come sooner.");
+  } else if (offered.length === 0) {
+    said.push("WebRTC does not connect here.");
+  } else {
+    said.push(`The relay offers ${listed(offered, "and")}, which this browser does not reach.`);
+    const isLocal = /^(localhost|127\..*|\[::1\])$/.test(host);
+    const ports = [...new Set(offered.map((address) => address.split(":").pop()))];
+    if (announced || isLocal) said.push(`Open ${listed(ports, "or")} on the way to it.`);
+    else said.push(`Start the relay with --announce ${host}.`);
+  }
+  return [...said, ...troubles.filter(Boolean)].join(" ");
+};
+
 globalThis.soundportStream = {
+  hint,
   listen: (base, source, into) => new Listener(base, source, into),
   talk: (base, source, listener, track, context, stereo) => new Talker(base, source, listener, track, context, stereo),
 };

@@ -266,8 +266,6 @@ fn patience(used: Leg, tried: Leg) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::super::{Failure, Pause, Refusal};
     use super::*;
 
@@ -309,7 +307,7 @@ mod tests {
         }
 
         fn answered(&mut self, number: u32) {
-            self.tell(number, Event::Answered { turn_only: false, offered: Rc::new([]) });
+            self.tell(number, Event::Answered { turn_only: false, answer: "".into() });
         }
 
         fn flows(&mut self, number: u32, way: Way) {
@@ -429,7 +427,7 @@ mod tests {
     #[test]
     fn where_the_relay_wants_turn_alone_webrtc_is_not_tried_besides_itself() {
         let mut climb = Climb::begin(ALL);
-        climb.tell(1, Event::Answered { turn_only: true, offered: Rc::new([]) });
+        climb.tell(1, Event::Answered { turn_only: true, answer: "".into() });
         climb.flows(1, Way::TurnTls);
         assert_eq!(climb.changes(60.0), []);
     }

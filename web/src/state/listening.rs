@@ -65,8 +65,8 @@ pub enum Event {
     Answered {
         /// What the relay allows.
         turn_only: bool,
-        /// The addresses that the relay named, such as `192.0.2.1:8443/udp`.
-        offered: Rc<[String]>,
+        /// Its description of the session.
+        answer: Rc<str>,
     },
     /// How the connection was seen to stand.
     Seen {
