@@ -76,7 +76,9 @@ fn talking_takes_the_same_ways_and_moves_back_to_udp() -> Result<()> {
         for (way, closed) in [("tcp", &[Way::Udp][..]), ("stream", &Way::MEDIA)] {
             site.close(closed)?;
             browser.act(id, "talk")?;
-            browser.wait_talk(id, "live").with_context(|| format!("talking by {way} {:?}", callee.relay().sources()))?;
+            browser
+                .wait_talk(id, "live")
+                .with_context(|| format!("talking by {way} {:?}", callee.relay().sources()))?;
             browser.wait_talk_way(id, way, LIMIT)?;
             recorder.wait_tone(0, HZ, 0.4, LIMIT).with_context(|| format!("talking by {way}"))?;
             if way == "tcp" {
