@@ -289,6 +289,11 @@ impl Climber for Talker {
     }
 
     fn moved(self: Rc<Self>) {
+        // A session that connected while it was tried told nobody of it; a talker's carries sound as soon as it stands.
+        if self.climb.way().is_some() {
+            self.tell(TalkEvent::Line(Event::Connected));
+            self.tell(TalkEvent::Line(Event::Sound));
+        }
         self.changed();
     }
 }
