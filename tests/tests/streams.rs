@@ -173,3 +173,45 @@ fn what_is_no_opus_disturbs_nobody_and_what_is_too_large_is_cut_off() -> Result<
     while listening.read()? != Message::Text("and you?".into()) {}
     Ok(())
 }
+
+#[test]
+fn who_writes_without_pause_is_cut_off_and_nobody_else_notices() -> Result<()> {
+    let _turn = turn();
+    let stage = Stage::set()?;
+    let (mut calm, _) = stage.open(&stage.ticket(&listen(SOURCE))?)?;
+    let (mut wild, _) = stage.open(&stage.ticket(&listen(SOURCE))?)?;
+    let flood = std::thread::spawn(move || {
+        let sent = (0..1_000_000).take_while(|_| wild.send(Message::Binary(vec![0; 5].into())).is_ok());
+        sent.count()
+    });
+    let mut last = Instant::now();
+    let mut longest = Duration::ZERO;
+    for _ in 0..300 {
+        if matches!(calm.read()?, Message::Binary(_)) {
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+    }
+    ensure!(longest < Duration::from_millis(500), "the other listener waited {longest:?} for a frame");
+    let sent = flood.join().map_err(|_| anyhow::anyhow!("the flood panicked"))?;
+    ensure!(sent < 1_000_000, "it was never cut off");
+    Ok(())
+}
+
+#[test]
+fn a_relay_that_stops_says_goodbye() -> Result<()> {
+    let _turn = turn();
+    let stage = Stage::set()?;
+    let (mut socket, _) = stage.open(&stage.ticket(&listen(SOURCE))?)?;
+    stage.relay.stop();
+    loop {
+        match socket.read() {
+            Ok(Message::Close(Some(frame))) => {
+                ensure!(u16::from(frame.code) == 1001, "closed with {}", frame.code);
+                return Ok(());
+            }
+            Ok(_) => {}
+            Err(error) => bail!("no goodbye: {error}"),
+        }
+    }
+}
