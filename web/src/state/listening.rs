@@ -204,7 +204,7 @@ impl Listening {
 }
 
 /// A relay that asks for more patience than this is asked again anyway.
-const LONGEST_RETRY_AFTER_SECS: u32 = 30;
+pub(super) const LONGEST_RETRY_AFTER_SECS: u32 = 30;
 
 #[cfg(test)]
 mod tests {
