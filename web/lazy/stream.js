@@ -199,10 +199,11 @@ class Talker extends Line {
     super();
     Object.assign(this, { channels: stereo ? 2 : 1, bitrate: stereo ? MUSIC : VOICE, sent: 0 });
     const request = { source, purpose: "talk", ...(listener && { with: listener }) };
-    this.open(base, request, this.prepare(context, track), () => {});
+    this.hear(track);
+    this.open(base, request, this.prepare(context), () => {});
   }
 
-  async prepare(context, track) {
+  async prepare(context) {
     await able("speak", "AudioEncoder");
     await load(context);
     if (this.phase !== "opening") return;
@@ -218,20 +219,26 @@ class Talker extends Line {
     this.node.port.onmessage = ({ data }) => this.encode(data);
     // What nobody plays is not heard either; this plays silence.
     this.node.connect(context.destination);
-    this.hear(track);
+    this.hear(this.track);
     this.ends.push(() => {
       this.node.port.postMessage(null);
       this.node.disconnect();
-      this.source.disconnect();
+      this.source?.disconnect();
       if (this.encoder.state !== "closed") this.encoder.close();
     });
   }
 
-  /** Sends what another microphone hears. */
+  /** Sends what another microphone hears, as soon as there is something that sends. It never throws. */
   hear(track) {
+    this.track = track;
+    if (!this.node) return;
     this.source?.disconnect();
-    this.source = this.node.context.createMediaStreamSource(new MediaStream([track]));
-    this.source.connect(this.node);
+    try {
+      this.source = this.node.context.createMediaStreamSource(new MediaStream([track]));
+      this.source.connect(this.node);
+    } catch {
+      this.end("closed");
+    }
   }
 
   encode(data) {

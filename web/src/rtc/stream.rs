@@ -127,8 +127,10 @@ impl Stream {
 
     /// Does something with it, where it has begun.
     pub(super) fn with(&self, act: impl FnOnce(&Line)) {
-        if let Some(line) = &*self.line.borrow() {
-            act(line);
+        // Nothing is borrowed meanwhile: what throws would leave it so for ever.
+        let line = self.line.borrow().clone();
+        if let Some(line) = line {
+            act(&line);
         }
     }
 

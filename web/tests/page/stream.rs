@@ -1,0 +1,127 @@
+//! The last rung, in a browser without WebRTC: the relay's end of the WebSocket is played, and what is loaded can be kept waiting.
+
+use soundport_api::{Source, SourceState, Talkback, TalkbackState};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::stage::{self, Stage, source, until};
+
+#[wasm_bindgen(inline_js = "
+    const own = {
+        peer: globalThis.RTCPeerConnection, socket: WebSocket, encode: AudioEncoder.prototype.encode,
+        append: Node.prototype.appendChild, add: AudioWorklet.prototype.addModule,
+    };
+    const script = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    let ring = null;
+    let world = {};
+    export function set_up(stream_text, ring_text, holds, failing) {
+        world = { holds, failing, held: [], asked: [], spoken: 0, sockets: [] };
+        ring ??= script(ring_text);
+        const stream = script(stream_text.replaceAll('import.meta.url', '\"https://page.test/lazy/stream.js?1\"'));
+        delete globalThis.soundportStream;
+        delete globalThis.RTCPeerConnection;
+        const pass = (what) => new Promise((go) => { if (world.holds === what) world.held.push(go); else go(); });
+        Node.prototype.appendChild = function (node) {
+            if (node.tagName !== 'SCRIPT') return own.append.call(this, node);
+            node.src = stream;
+            pass('stream').then(() => own.append.call(this, node));
+            return node;
+        };
+        AudioWorklet.prototype.addModule = async function (at) {
+            world.asked.push(at);
+            // Chromium never asks again for what failed once.
+            if (world.failing > 0) world.failed = at;
+            world.failing -= 1;
+            if (world.failed === at) throw new DOMException('', 'AbortError');
+            await pass('ring');
+            return own.add.call(this, ring);
+        };
+        AudioEncoder.prototype.encode = function (sound) {
+            const samples = new Float32Array(sound.numberOfFrames);
+            sound.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
+            world.spoken = Math.max(...samples.map(Math.abs));
+            return own.encode.call(this, sound);
+        };
+        globalThis.WebSocket = class extends EventTarget {
+            static OPEN = 1;
+            readyState = 1;
+            bufferedAmount = 0;
+            constructor() {
+                super();
+                world.sockets.push(this);
+                setTimeout(() => this.say('{\"session\":\"one\",\"talker\":7}'));
+            }
+            say(data) {
+                const event = new MessageEvent('message', { data });
+                this.onmessage(event);
+                this.dispatchEvent(event);
+            }
+            send(data) { if (typeof data === 'string') this.say(data); }
+            close() { this.readyState = 3; }
+        };
+    }
+    export function take_down() {
+        globalThis.RTCPeerConnection = own.peer;
+        globalThis.WebSocket = own.socket;
+        AudioEncoder.prototype.encode = own.encode;
+        Node.prototype.appendChild = own.append;
+        AudioWorklet.prototype.addModule = own.add;
+        delete globalThis.soundportStream;
+    }
+    export function waits() { return world.held.length > 0; }
+    export function release() { world.holds = ''; world.held.splice(0).forEach((go) => go()); }
+    export function spoken() { return world.spoken; }
+")]
+extern "C" {
+    fn set_up(stream: &str, ring: &str, holds: &str, failing: u32);
+    fn take_down();
+    fn waits() -> bool;
+    fn release();
+    fn spoken() -> f32;
+}
+
+/// A browser without WebRTC, until dropped.
+struct World;
+
+impl World {
+    /// `holds`: the `stream` or the `ring`, which is loaded only when it is released. `failing`: so many loads of the ring.
+    fn new(holds: &str, failing: u32) -> Self {
+        set_up(include_str!("../../lazy/stream.js"), include_str!("../../lazy/ring.js"), holds, failing);
+        Self
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        take_down();
+    }
+}
+
+async fn page() -> Stage {
+    stage::forget_everything();
+    stage::microphone("");
+    let talkback = Talkback { state: TalkbackState::Open, talkers: vec![], trouble: None };
+    let talkable = Source { talk: true, talkback: Some(talkback), ..source("kiosk", SourceState::Live) };
+    Stage::with(&[talkable]).await
+}
+
+#[wasm_bindgen_test]
+async fn a_microphone_that_is_changed_while_the_stream_is_loaded_is_heard() {
+    for holds in ["stream", "ring"] {
+        let _world = World::new(holds, 0);
+        let stage = page().await;
+        stage.click("[data-action=talk]");
+        until("what is loaded", waits).await;
+        until("the names", || stage.text("[data-action=talk-device]").contains("Headset")).await;
+        stage.choose("[data-action=talk-device]", "Headset");
+        until("the other device", || stage::microphones_asked_for().len() == 2).await;
+        until("the old one's end", || stage::microphones_in_use() == 1).await;
+        release();
+        until(holds, || stage.attribute(".card", "data-talk") == "live").await;
+        until("its sound", || spoken() > 0.1).await;
+        assert_eq!(stage.attribute(".card", "data-talk-way"), "stream");
+        stage.click("[data-action=talk-end]");
+        until("the end", || stage::microphones_in_use() == 0).await;
+        stage.close().await;
+    }
+}
