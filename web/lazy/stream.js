@@ -29,10 +29,19 @@ const PLAYED_OUT_AFTER = 1_000;
 const MOST_UNSENT = 0.3;
 
 const loaded = new WeakMap();
+let failures = 0;
 
 /** Loads the audio thread's part into a context, once. */
 const load = (context) => {
-  if (!loaded.has(context)) loaded.set(context, context.audioWorklet.addModule(RING));
+  if (!loaded.has(context)) {
+    // What failed once is not asked for again by a browser: only by another address.
+    const loading = context.audioWorklet.addModule(failures ? `${RING}&try=${failures}` : RING);
+    loaded.set(context, loading);
+    loading.catch(() => {
+      failures += 1;
+      loaded.delete(context);
+    });
+  }
   return loaded.get(context);
 };
 

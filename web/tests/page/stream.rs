@@ -70,6 +70,7 @@ use crate::stage::{self, Stage, source, until};
     }
     export function waits() { return world.held.length > 0; }
     export function release() { world.holds = ''; world.held.splice(0).forEach((go) => go()); }
+    export function rings_asked() { return world.asked; }
     export function spoken() { return world.spoken; }
 ")]
 extern "C" {
@@ -77,6 +78,7 @@ extern "C" {
     fn take_down();
     fn waits() -> bool;
     fn release();
+    fn rings_asked() -> js_sys::Array;
     fn spoken() -> f32;
 }
 
@@ -95,6 +97,11 @@ impl Drop for World {
     fn drop(&mut self) {
         take_down();
     }
+}
+
+fn addresses_of_the_ring() -> Vec<String> {
+    let addresses = rings_asked().iter().filter_map(|at| at.as_string()).collect::<Vec<_>>();
+    addresses.iter().map(|at| at.replace("https://page.test/lazy/", "")).collect()
 }
 
 async fn page() -> Stage {
@@ -124,4 +131,18 @@ async fn a_microphone_that_is_changed_while_the_stream_is_loaded_is_heard() {
         until("the end", || stage::microphones_in_use() == 0).await;
         stage.close().await;
     }
+}
+
+#[wasm_bindgen_test]
+async fn what_could_not_be_loaded_once_is_loaded_with_the_next_try() {
+    let _world = World::new("", 1);
+    let stage = page().await;
+    let listens = |state: &str| stage.attribute("[data-source=kiosk]", "data-state") == state;
+    stage.click("[data-action=listen]");
+    until("the failure", || listens("failed")).await;
+    stage.click("[data-action=listen]");
+    until("the stream", || stage.attribute(".card", "data-way") == "stream").await;
+    assert_eq!(addresses_of_the_ring(), ["ring.js?1", "ring.js?1&try=1"]);
+    stage.click("[data-action=stop]");
+    until("the end", || listens("ready")).await;
 }
