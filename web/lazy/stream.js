@@ -28,11 +28,24 @@ const PLAYED_OUT_AFTER = 1_000;
 /** Where more than so many seconds of speech wait to be sent, the newest is dropped: late speech is worse than a gap. */
 const MOST_UNSENT = 0.3;
 
+/** Over so many pieces of sound, a second or two, it is looked whether a decoder swallows packets; so many may wait for it. */
+const LOOKED_OVER = 100;
+const MOST_DECODING = 500;
+
 const loaded = new WeakMap();
+let failures = 0;
 
 /** Loads the audio thread's part into a context, once. */
 const load = (context) => {
-  if (!loaded.has(context)) loaded.set(context, context.audioWorklet.addModule(RING));
+  if (!loaded.has(context)) {
+    // What failed once is not asked for again by a browser: only by another address.
+    const loading = context.audioWorklet.addModule(failures ? `${RING}&try=${failures}` : RING);
+    loaded.set(context, loading);
+    loading.catch(() => {
+      failures += 1;
+      loaded.delete(context);
+    });
+  }
   return loaded.get(context);
 };
 
@@ -153,7 +166,8 @@ class Listener extends Line {
   }
 
   decode() {
-    this.times = [];
+    if (this.decoder && this.decoder.state !== "closed") this.decoder.close();
+    Object.assign(this, { times: [], over: Infinity, looks: 0 });
     this.decoder = new AudioDecoder({
       output: (sound) => this.play(sound),
       // A packet that is none leaves the decoder closed: the next one gets another.
@@ -167,14 +181,23 @@ class Listener extends Line {
     if (data.byteLength <= 4) return;
     const time = new DataView(data).getUint32(0);
     this.time = this.time === undefined ? time : this.time + ((time - this.time) | 0);
+    if (this.times.length === MOST_DECODING) this.decode();
     this.times.push(this.time);
     const timestamp = Math.round((this.time * 1e6) / RATE);
     this.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp, data: new Uint8Array(data, 4) }));
   }
 
   play(sound) {
+    // Its own time may be of no use: Chromium counts on from the first, as if the source had never been silent.
     const time = this.times.shift();
     if (time === undefined) return sound.close();
+    this.over = Math.min(this.over, this.times.length);
+    this.looks += 1;
+    if (this.looks === LOOKED_OVER) {
+      // Times that were left over all along are those of packets that nothing came of.
+      this.times.splice(0, this.over);
+      Object.assign(this, { over: Infinity, looks: 0 });
+    }
     const side = (planeIndex) => {
       const samples = new Float32Array(sound.numberOfFrames);
       sound.copyTo(samples, { planeIndex, format: "f32-planar" });

@@ -135,6 +135,11 @@ impl Climb {
         self.ladder.borrow().uses(number)
     }
 
+    /// Whether the session of this number is used or tried.
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.ladder.borrow().legs().iter().flatten().any(|leg| leg.number == number)
+    }
+
     /// The way of what is used, while it is connected.
     pub(super) fn way(&self) -> Option<Way> {
         self.ladder.borrow().way()

@@ -18,6 +18,7 @@ use crate::stage::{self, Stage, source, until};
         world = { holds, failing, held: [], asked: [], spoken: 0, sockets: [] };
         ring ??= script(ring_text);
         const stream = script(stream_text.replaceAll('import.meta.url', '\"https://page.test/lazy/stream.js?1\"'));
+        world.stream = stream;
         delete globalThis.soundportStream;
         delete globalThis.RTCPeerConnection;
         const pass = (what) => new Promise((go) => { if (world.holds === what) world.held.push(go); else go(); });
@@ -70,6 +71,42 @@ use crate::stage::{self, Stage, source, until};
     }
     export function waits() { return world.held.length > 0; }
     export function release() { world.holds = ''; world.held.splice(0).forEach((go) => go()); }
+    // One packet after the other, by a decoder that swallows one; how much later than it is the newest sound is said to be, at worst and in the end.
+    export async function swallow_a_packet() {
+        const [decoder, post] = [globalThis.AudioDecoder, MessagePort.prototype.postMessage];
+        const shifts = [];
+        let [time, taken] = [0, 0];
+        MessagePort.prototype.postMessage = function (message, ...rest) {
+            if (message?.left) shifts.push(time - message.time);
+            return post.call(this, message, ...rest);
+        };
+        globalThis.AudioDecoder = class {
+            static isConfigSupported = decoder.isConfigSupported;
+            constructor({ output }) { this.output = output; }
+            configure() {}
+            async flush() {}
+            close() {}
+            decode() {
+                taken += 1;
+                if (taken !== 50) this.output({ numberOfFrames: 480, numberOfChannels: 2, copyTo() {}, close() {} });
+            }
+        };
+        const context = new AudioContext();
+        await import(world.stream);
+        const line = soundportStream.listen('https://page.test/api/', 'kiosk', context.createGain());
+        while (line.phase !== 'open') await new Promise((go) => setTimeout(go, 10));
+        const packet = new DataView(new ArrayBuffer(8));
+        for (; time < 400 * 480; time += 480) {
+            packet.setUint32(0, time);
+            line.socket.say(packet.buffer);
+        }
+        line.close();
+        context.close();
+        MessagePort.prototype.postMessage = post;
+        globalThis.AudioDecoder = decoder;
+        return [Math.max(...shifts), shifts.at(-1)];
+    }
+    export function rings_asked() { return world.asked; }
     export function spoken() { return world.spoken; }
 ")]
 extern "C" {
@@ -77,6 +114,8 @@ extern "C" {
     fn take_down();
     fn waits() -> bool;
     fn release();
+    async fn swallow_a_packet() -> JsValue;
+    fn rings_asked() -> js_sys::Array;
     fn spoken() -> f32;
 }
 
@@ -95,6 +134,11 @@ impl Drop for World {
     fn drop(&mut self) {
         take_down();
     }
+}
+
+fn addresses_of_the_ring() -> Vec<String> {
+    let addresses = rings_asked().iter().filter_map(|at| at.as_string()).collect::<Vec<_>>();
+    addresses.iter().map(|at| at.replace("https://page.test/lazy/", "")).collect()
 }
 
 async fn page() -> Stage {
@@ -124,4 +168,26 @@ async fn a_microphone_that_is_changed_while_the_stream_is_loaded_is_heard() {
         until("the end", || stage::microphones_in_use() == 0).await;
         stage.close().await;
     }
+}
+
+#[wasm_bindgen_test]
+async fn what_could_not_be_loaded_once_is_loaded_with_the_next_try() {
+    let _world = World::new("", 1);
+    let stage = page().await;
+    let listens = |state: &str| stage.attribute("[data-source=kiosk]", "data-state") == state;
+    stage.click("[data-action=listen]");
+    until("the failure", || listens("failed")).await;
+    stage.click("[data-action=listen]");
+    until("the stream", || stage.attribute(".card", "data-way") == "stream").await;
+    assert_eq!(addresses_of_the_ring(), ["ring.js?1", "ring.js?1&try=1"]);
+    stage.click("[data-action=stop]");
+    until("the end", || listens("ready")).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_decoder_that_swallows_a_packet_shifts_the_sound_for_no_longer_than_a_second() {
+    let _world = World::new("", 0);
+    let _stage = page().await;
+    let shifts = js_sys::Array::from(&swallow_a_packet().await);
+    assert_eq!(shifts.iter().filter_map(|shift| shift.as_f64()).collect::<Vec<_>>(), [480.0, 0.0]);
 }
