@@ -196,6 +196,11 @@ impl Relay {
         self.process.kill();
     }
 
+    /// Asks it to stop (SIGTERM).
+    pub fn stop(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
     /// Has it read its configuration again (SIGHUP).
     pub fn reload(&self) {
         self.process.signal(Signal::HUP);

@@ -8,11 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use soundport_api::{STREAM_PROTOCOL, StreamOpened, StreamTicket};
-use soundport_tests::{
-    Answer, Packet, Relay, RelayOptions, Request, Stream, ToneSender, ToneSenderOptions, turn, wait_for,
-};
-use table::{ORIGIN, preflight, problem};
-use tempfile::TempDir;
+use soundport_tests::{Answer, Packet, Request, Stream, turn, wait_for};
+use table::{ORIGIN, TalkStage, preflight, problem};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::http::HeaderValue;
 use tungstenite::{Message, WebSocket};
@@ -20,51 +17,30 @@ use tungstenite::{Message, WebSocket};
 const ENDPOINT: &str = "/api/streams";
 const JSON: &str = "application/json";
 const SOURCE: &str = "127-0-0-1";
-/// A source that allows talk and whose container nobody has seen.
-const CONFIG: &str = "[[source]]\nid = \"later\"\nport = 46998\ntalk = true\n";
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A relay with the source `echo`, which may be talked into, and one that may not.
-struct Stage {
-    relay: Relay,
-    _sender: ToneSender,
-    _folder: TempDir,
+type Stage = TalkStage;
+
+fn ticket(stage: &Stage, request: &str) -> Result<String> {
+    let answer = stage.relay.http().send(&ask(request))?;
+    ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
+    let ticket: StreamTicket = serde_json::from_slice(&answer.body)?;
+    Ok(ticket.ticket)
 }
 
-impl Stage {
-    fn set() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let config = folder.path().join("soundport.toml");
-        std::fs::write(&config, CONFIG)?;
-        let arguments = vec!["--echo".into(), "--config".into(), config.display().to_string()];
-        let relay = Relay::with(&RelayOptions { arguments, ..RelayOptions::default() })?;
-        let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
-        relay.wait_live(SOURCE)?;
-        wait_for("the echo", LIMIT, || relay.source("echo"))?;
-        Ok(Self { relay, _sender: sender, _folder: folder })
-    }
-
-    fn ticket(&self, request: &str) -> Result<String> {
-        let answer = self.relay.http().send(&ask(request))?;
-        ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
-        let ticket: StreamTicket = serde_json::from_slice(&answer.body)?;
-        Ok(ticket.ticket)
-    }
-
-    /// Opens a stream, whose first message it has read.
-    fn open(&self, ticket: &str) -> Result<(WebSocket<TcpStream>, StreamOpened)> {
-        let socket = self.relay.http().connect()?;
-        socket.set_read_timeout(Some(LIMIT))?;
-        let mut request =
-            format!("{}/stream", self.relay.http_url().replace("http", "ws")).into_client_request()?;
-        let protocols = HeaderValue::from_str(&format!("{STREAM_PROTOCOL}, ticket.{ticket}"))?;
-        request.headers_mut().insert("sec-websocket-protocol", protocols);
-        let (mut socket, answer) = tungstenite::client(request, socket)?;
-        let agreed = answer.headers().get("sec-websocket-protocol").context("no subprotocol")?;
-        ensure!(agreed == STREAM_PROTOCOL, "the subprotocol is {agreed:?}");
-        let Message::Text(first) = socket.read()? else { bail!("the first message is no text") };
-        Ok((socket, serde_json::from_str(&first)?))
-    }
+/// Opens a stream, whose first message it has read.
+fn open(stage: &Stage, ticket: &str) -> Result<(WebSocket<TcpStream>, StreamOpened)> {
+    let socket = stage.relay.http().connect()?;
+    socket.set_read_timeout(Some(LIMIT))?;
+    let mut request =
+        format!("{}/stream", stage.relay.http_url().replace("http", "ws")).into_client_request()?;
+    let protocols = HeaderValue::from_str(&format!("{STREAM_PROTOCOL}, ticket.{ticket}"))?;
+    request.headers_mut().insert("sec-websocket-protocol", protocols);
+    let (mut socket, answer) = tungstenite::client(request, socket)?;
+    let agreed = answer.headers().get("sec-websocket-protocol").context("no subprotocol")?;
+    ensure!(agreed == STREAM_PROTOCOL, "the subprotocol is {agreed:?}");
+    let Message::Text(first) = socket.read()? else { bail!("the first message is no text") };
+    Ok((socket, serde_json::from_str(&first)?))
 }
 
 fn ask(body: &str) -> Request {
@@ -105,7 +81,7 @@ rows! {
 fn the_tone_comes_by_a_websocket_whole_and_evenly() -> Result<()> {
     let _turn = turn();
     let stage = Stage::set()?;
-    let (mut socket, _) = stage.open(&stage.ticket(&listen(SOURCE))?)?;
+    let (mut socket, _) = open(&stage, &ticket(&stage, &listen(SOURCE))?)?;
     stage.relay.wait_listeners(SOURCE, 1, LIMIT)?;
     socket.send("how long?".into())?;
     let mut stream = Stream::default();
@@ -133,13 +109,13 @@ fn the_tone_comes_by_a_websocket_whole_and_evenly() -> Result<()> {
 #[test]
 fn a_ticket_is_good_once_and_a_wrong_one_never() -> Result<()> {
     let stage = Stage::set()?;
-    let ticket = stage.ticket(&listen(SOURCE))?;
-    let (_socket, _) = stage.open(&ticket)?;
-    for wrong in [ticket.as_str(), "0123456789abcdef"] {
-        let refused = stage.open(wrong).err().context("it was let in")?;
+    let good = ticket(&stage, &listen(SOURCE))?;
+    let (_socket, _) = open(&stage, &good)?;
+    for wrong in [good.as_str(), "0123456789abcdef"] {
+        let refused = open(&stage, wrong).err().context("it was let in")?;
         ensure!(refused.to_string().contains("403"), "{refused:#}");
     }
-    ensure!(!stage.relay.log().contains(&ticket), "the ticket is in the log");
+    ensure!(!stage.relay.log().contains(&good), "the ticket is in the log");
     Ok(())
 }
 
@@ -147,9 +123,9 @@ fn a_ticket_is_good_once_and_a_wrong_one_never() -> Result<()> {
 fn what_is_no_opus_disturbs_nobody_and_what_is_too_large_is_cut_off() -> Result<()> {
     let _turn = turn();
     let stage = Stage::set()?;
-    let (mut listening, ears) = stage.open(&stage.ticket(&listen("echo"))?)?;
+    let (mut listening, ears) = open(&stage, &ticket(&stage, &listen("echo"))?)?;
     let request = format!(r#"{{"source":"echo","purpose":"talk","with":"{}"}}"#, ears.session);
-    let (mut talking, talker) = stage.open(&stage.ticket(&request)?)?;
+    let (mut talking, talker) = open(&stage, &ticket(&stage, &request)?)?;
     let number = talker.talker.context("the talker has no number")?;
     wait_for("the talker", LIMIT, || {
         let talkback = stage.relay.source("echo")?.and_then(|source| source.talkback);
@@ -172,4 +148,46 @@ fn what_is_no_opus_disturbs_nobody_and_what_is_too_large_is_cut_off() -> Result<
     listening.send("and you?".into())?;
     while listening.read()? != Message::Text("and you?".into()) {}
     Ok(())
+}
+
+#[test]
+fn who_writes_without_pause_is_cut_off_and_nobody_else_notices() -> Result<()> {
+    let _turn = turn();
+    let stage = Stage::set()?;
+    let (mut calm, _) = open(&stage, &ticket(&stage, &listen(SOURCE))?)?;
+    let (mut wild, _) = open(&stage, &ticket(&stage, &listen(SOURCE))?)?;
+    let flood = std::thread::spawn(move || {
+        let sent = (0..1_000_000).take_while(|_| wild.send(Message::Binary(vec![0; 5].into())).is_ok());
+        sent.count()
+    });
+    let mut last = Instant::now();
+    let mut longest = Duration::ZERO;
+    for _ in 0..300 {
+        if matches!(calm.read()?, Message::Binary(_)) {
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+    }
+    ensure!(longest < Duration::from_millis(500), "the other listener waited {longest:?} for a frame");
+    let sent = flood.join().map_err(|_| anyhow::anyhow!("the flood panicked"))?;
+    ensure!(sent < 1_000_000, "it was never cut off");
+    Ok(())
+}
+
+#[test]
+fn a_relay_that_stops_says_goodbye() -> Result<()> {
+    let _turn = turn();
+    let stage = Stage::set()?;
+    let (mut socket, _) = open(&stage, &ticket(&stage, &listen(SOURCE))?)?;
+    stage.relay.stop();
+    loop {
+        match socket.read() {
+            Ok(Message::Close(Some(frame))) => {
+                ensure!(u16::from(frame.code) == 1001, "closed with {}", frame.code);
+                return Ok(());
+            }
+            Ok(_) => {}
+            Err(error) => bail!("no goodbye: {error}"),
+        }
+    }
 }

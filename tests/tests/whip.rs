@@ -6,44 +6,19 @@ mod table;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use soundport_tests::{
-    Answer, Relay, RelayOptions, Request, SpeechOptions, ToneSender, ToneSenderOptions, WhepClient,
-    WhipClient, talk_offer, wait_for,
-};
+use soundport_tests::{Answer, Request, SpeechOptions, WhepClient, WhipClient, talk_offer, wait_for};
 use table::{
-    CANDIDATE, FRAGMENT, ORIGIN, RESTART, SDP, Session, empty, has, holds, patch, preflight, problem,
-    restarted, strong_etag,
+    CANDIDATE, FRAGMENT, ORIGIN, RESTART, SDP, Session, TalkStage, empty, has, holds, patch, preflight,
+    problem, restarted, strong_etag,
 };
-use tempfile::TempDir;
 
 const ENDPOINT: &str = "/whip/echo";
-/// A source that allows talk and whose container nobody has seen.
-const CONFIG: &str = "[[source]]\nid = \"later\"\nport = 46998\ntalk = true\n";
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A relay with the source `echo`, which may be talked into, and one that may not.
-struct Stage {
-    relay: Relay,
-    _sender: ToneSender,
-    _folder: TempDir,
-}
+type Stage = TalkStage;
 
-impl Stage {
-    fn set() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let config = folder.path().join("soundport.toml");
-        std::fs::write(&config, CONFIG)?;
-        let arguments = vec!["--echo".into(), "--config".into(), config.display().to_string()];
-        let relay = Relay::with(&RelayOptions { arguments, ..RelayOptions::default() })?;
-        let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
-        relay.wait_live("127-0-0-1")?;
-        wait_for("the echo", LIMIT, || relay.source("echo"))?;
-        Ok(Self { relay, _sender: sender, _folder: folder })
-    }
-
-    fn session(&self) -> Result<Session> {
-        Session::make(&self.relay, &post(&["audio"]))
-    }
+fn session(stage: &Stage) -> Result<Session> {
+    Session::make(&stage.relay, &post(&["audio"]))
 }
 
 rows! {
@@ -109,7 +84,7 @@ rows! {
         has(answer, "access-control-allow-headers", "content-type")
     };
     a_preflight_for_the_session_is_allowed:
-        |stage| Ok(preflight(&stage.session()?.path, "PATCH")) => [200, 204], |answer| {
+        |stage| Ok(preflight(&session(stage)?.path, "PATCH")) => [200, 204], |answer| {
             has(answer, "access-control-allow-methods", "PATCH")?;
             has(answer, "access-control-allow-methods", "DELETE")?;
             has(answer, "access-control-allow-headers", "if-match")
@@ -123,41 +98,41 @@ rows! {
     an_endpoint_is_not_got: |_| Ok(Request::new("GET", ENDPOINT)) => [405], allows_post;
     an_endpoint_has_no_head: |_| Ok(Request::new("HEAD", ENDPOINT)) => [405], |_| Ok(());
     an_endpoint_is_not_put: |_| Ok(Request::new("PUT", ENDPOINT).body(SDP, "v=0")) => [405], allows_post;
-    a_session_is_not_got: |stage| Ok(Request::new("GET", &stage.session()?.path)) => [405], allows_patch_and_delete;
-    a_session_has_no_head: |stage| Ok(Request::new("HEAD", &stage.session()?.path)) => [405], |_| Ok(());
+    a_session_is_not_got: |stage| Ok(Request::new("GET", &session(stage)?.path)) => [405], allows_patch_and_delete;
+    a_session_has_no_head: |stage| Ok(Request::new("HEAD", &session(stage)?.path)) => [405], |_| Ok(());
     a_session_is_not_posted_to:
-        |stage| Ok(Request::new("POST", &stage.session()?.path).body(SDP, "v=0")) => [405], allows_patch_and_delete;
+        |stage| Ok(Request::new("POST", &session(stage)?.path).body(SDP, "v=0")) => [405], allows_patch_and_delete;
     a_session_is_not_put:
-        |stage| Ok(Request::new("PUT", &stage.session()?.path).body(SDP, "v=0")) => [405], allows_patch_and_delete;
+        |stage| Ok(Request::new("PUT", &session(stage)?.path).body(SDP, "v=0")) => [405], allows_patch_and_delete;
     a_candidate_is_taken:
-        |stage| stage.session().map(|session| patch(&session, &session.etag, CANDIDATE)) => [204], empty;
+        |stage| session(stage).map(|session| patch(&session, &session.etag, CANDIDATE)) => [204], empty;
     a_candidate_without_if_match_is_refused:
-        |stage| Ok(Request::new("PATCH", &stage.session()?.path).body(FRAGMENT, CANDIDATE)) => [428], problem;
+        |stage| Ok(Request::new("PATCH", &session(stage)?.path).body(FRAGMENT, CANDIDATE)) => [428], problem;
     a_candidate_for_another_ice_session_is_refused:
-        |stage| stage.session().map(|session| patch(&session, "\"another\"", CANDIDATE)) => [412], problem;
+        |stage| session(stage).map(|session| patch(&session, "\"another\"", CANDIDATE)) => [412], problem;
     a_patch_of_another_type_is_refused: |stage| {
-        let session = stage.session()?;
+        let session = session(stage)?;
         Ok(Request::new("PATCH", &session.path).header("if-match", &session.etag).body(SDP, CANDIDATE))
     } => [415, 422], problem;
     a_malformed_fragment_is_refused:
-        |stage| stage.session().map(|session| patch(&session, &session.etag, "no fragment")) => [400, 422], problem;
+        |stage| session(stage).map(|session| patch(&session, &session.etag, "no fragment")) => [400, 422], problem;
     a_restart_is_answered_with_new_credentials:
-        |stage| stage.session().map(|session| patch(&session, "*", RESTART)) => [200], restarted;
+        |stage| session(stage).map(|session| patch(&session, "*", RESTART)) => [200], restarted;
     a_restart_with_the_star_in_quotes_is_one_too:
-        |stage| stage.session().map(|session| patch(&session, "\"*\"", RESTART)) => [200], restarted;
-    a_session_is_deleted: |stage| Ok(Request::new("DELETE", &stage.session()?.path)) => [200], |_| Ok(());
+        |stage| session(stage).map(|session| patch(&session, "\"*\"", RESTART)) => [200], restarted;
+    a_session_is_deleted: |stage| Ok(Request::new("DELETE", &session(stage)?.path)) => [200], |_| Ok(());
     an_unknown_session_is_not_found:
         |_| Ok(Request::new("DELETE", &format!("{ENDPOINT}/0123456789abcdef"))) => [404], problem;
     a_session_of_another_source_is_not_found:
-        |stage| Ok(Request::new("DELETE", &stage.session()?.path.replace("echo", "nobody"))) => [404], problem;
+        |stage| Ok(Request::new("DELETE", &session(stage)?.path.replace("echo", "nobody"))) => [404], problem;
     a_talkers_session_is_no_listeners:
-        |stage| Ok(Request::new("DELETE", &stage.session()?.path.replace("whip", "whep"))) => [404], problem;
+        |stage| Ok(Request::new("DELETE", &session(stage)?.path.replace("whip", "whep"))) => [404], problem;
 }
 
 #[test]
 fn a_deleted_session_is_gone_for_every_method() -> Result<()> {
     let stage = Stage::set()?;
-    let session = stage.session()?;
+    let session = session(&stage)?;
     let http = stage.relay.http();
     ensure!(http.send(&Request::new("DELETE", &session.path))?.status == 200, "the session was not there");
     for request in [
@@ -175,7 +150,7 @@ fn a_deleted_session_is_gone_for_every_method() -> Result<()> {
 #[test]
 fn every_restart_has_an_etag_of_its_own_and_ends_the_one_before() -> Result<()> {
     let stage = Stage::set()?;
-    let session = stage.session()?;
+    let session = session(&stage)?;
     let http = stage.relay.http();
     let answer = http.send(&patch(&session, "*", RESTART))?;
     let renewed = answer.header("etag").context("no ETag after a restart")?;

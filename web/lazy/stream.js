@@ -28,11 +28,24 @@ const PLAYED_OUT_AFTER = 1_000;
 /** Where more than so many seconds of speech wait to be sent, the newest is dropped: late speech is worse than a gap. */
 const MOST_UNSENT = 0.3;
 
+/** Over so many pieces of sound, a second or two, it is looked whether a decoder swallows packets; so many may wait for it. */
+const LOOKED_OVER = 100;
+const MOST_DECODING = 500;
+
 const loaded = new WeakMap();
+let failures = 0;
 
 /** Loads the audio thread's part into a context, once. */
 const load = (context) => {
-  if (!loaded.has(context)) loaded.set(context, context.audioWorklet.addModule(RING));
+  if (!loaded.has(context)) {
+    // What failed once is not asked for again by a browser: only by another address.
+    const loading = context.audioWorklet.addModule(failures ? `${RING}&try=${failures}` : RING);
+    loaded.set(context, loading);
+    loading.catch(() => {
+      failures += 1;
+      loaded.delete(context);
+    });
+  }
   return loaded.get(context);
 };
 
@@ -153,7 +166,8 @@ class Listener extends Line {
   }
 
   decode() {
-    this.times = [];
+    if (this.decoder && this.decoder.state !== "closed") this.decoder.close();
+    Object.assign(this, { times: [], over: Infinity, looks: 0 });
     this.decoder = new AudioDecoder({
       output: (sound) => this.play(sound),
       // A packet that is none leaves the decoder closed: the next one gets another.
@@ -167,14 +181,23 @@ class Listener extends Line {
     if (data.byteLength <= 4) return;
     const time = new DataView(data).getUint32(0);
     this.time = this.time === undefined ? time : this.time + ((time - this.time) | 0);
+    if (this.times.length === MOST_DECODING) this.decode();
     this.times.push(this.time);
     const timestamp = Math.round((this.time * 1e6) / RATE);
     this.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp, data: new Uint8Array(data, 4) }));
   }
 
   play(sound) {
+    // Its own time may be of no use: Chromium counts on from the first, as if the source had never been silent.
     const time = this.times.shift();
     if (time === undefined) return sound.close();
+    this.over = Math.min(this.over, this.times.length);
+    this.looks += 1;
+    if (this.looks === LOOKED_OVER) {
+      // Times that were left over all along are those of packets that nothing came of.
+      this.times.splice(0, this.over);
+      Object.assign(this, { over: Infinity, looks: 0 });
+    }
     const side = (planeIndex) => {
       const samples = new Float32Array(sound.numberOfFrames);
       sound.copyTo(samples, { planeIndex, format: "f32-planar" });
@@ -199,10 +222,11 @@ class Talker extends Line {
     super();
     Object.assign(this, { channels: stereo ? 2 : 1, bitrate: stereo ? MUSIC : VOICE, sent: 0 });
     const request = { source, purpose: "talk", ...(listener && { with: listener }) };
-    this.open(base, request, this.prepare(context, track), () => {});
+    this.hear(track);
+    this.open(base, request, this.prepare(context), () => {});
   }
 
-  async prepare(context, track) {
+  async prepare(context) {
     await able("speak", "AudioEncoder");
     await load(context);
     if (this.phase !== "opening") return;
@@ -218,20 +242,26 @@ class Talker extends Line {
     this.node.port.onmessage = ({ data }) => this.encode(data);
     // What nobody plays is not heard either; this plays silence.
     this.node.connect(context.destination);
-    this.hear(track);
+    this.hear(this.track);
     this.ends.push(() => {
       this.node.port.postMessage(null);
       this.node.disconnect();
-      this.source.disconnect();
+      this.source?.disconnect();
       if (this.encoder.state !== "closed") this.encoder.close();
     });
   }
 
-  /** Sends what another microphone hears. */
+  /** Sends what another microphone hears, as soon as there is something that sends. It never throws. */
   hear(track) {
+    this.track = track;
+    if (!this.node) return;
     this.source?.disconnect();
-    this.source = this.node.context.createMediaStreamSource(new MediaStream([track]));
-    this.source.connect(this.node);
+    try {
+      this.source = this.node.context.createMediaStreamSource(new MediaStream([track]));
+      this.source.connect(this.node);
+    } catch {
+      this.end("closed");
+    }
   }
 
   encode(data) {
@@ -261,7 +291,38 @@ class Talker extends Line {
   }
 }
 
+/** The addresses that the relay's answer names, such as `192.0.2.1:8443/udp` (RFC 8839, section 5.1). */
+const addresses = (answer) =>
+  [...answer.matchAll(/^a=candidate:\S+ \d+ (\w+) \d+ (\S+) (\d+) /gm)].map(
+    ([, protocol, host, port]) => `${host.includes(":") ? `[${host}]` : host}:${port}/${protocol.toLowerCase()}`,
+  );
+
+/** Names one after the other, such as `a, b and c`. */
+const listed = (names, last) => [names.slice(0, -1).join(", "), ...names.slice(-1)].filter(Boolean).join(` ${last} `);
+
+/**
+ * Why WebRTC does not get through, and what to do: by the relay's answer, empty where none came; whether the relay knows where browsers
+ * reach it; its host as the page knows it; and what else is known of the trouble.
+ */
+const hint = (answer, announced, host, ...troubles) => {
+  const offered = addresses(answer);
+  const said = [];
+  if (!globalThis.RTCPeerConnection) {
+    said.push("This browser has no WebRTC, by which the sound would come sooner.");
+  } else if (offered.length === 0) {
+    said.push("WebRTC does not connect here.");
+  } else {
+    said.push(`The relay offers ${listed(offered, "and")}, which this browser does not reach.`);
+    const isLocal = /^(localhost|127\..*|\[::1\])$/.test(host);
+    const ports = [...new Set(offered.map((address) => address.split(":").pop()))];
+    if (announced || isLocal) said.push(`Open ${listed(ports, "or")} on the way to it.`);
+    else said.push(`Start the relay with --announce ${host}.`);
+  }
+  return [...said, ...troubles.filter(Boolean)].join(" ");
+};
+
 globalThis.soundportStream = {
+  hint,
   listen: (base, source, into) => new Listener(base, source, into),
   talk: (base, source, listener, track, context, stereo) => new Talker(base, source, listener, track, context, stereo),
 };

@@ -5,6 +5,7 @@
 
 pub mod components;
 pub mod desk;
+mod heap;
 pub mod hooks;
 mod js;
 pub mod relay;

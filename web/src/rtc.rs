@@ -32,4 +32,5 @@ pub use peer::{Abilities, abilities};
 pub use session::{Session, Ties, Wishes};
 pub use spare::prepare;
 pub use stats::Report;
+pub use stream::media_hint;
 pub use talk_session::{TalkSession, TalkTies};

@@ -19,6 +19,8 @@ mod way;
 
 pub use backoff::backoff_millis;
 
+use listening::LONGEST_RETRY_AFTER_SECS;
+
 pub use failure::{Failure, Pause, Quiet, Refusal};
 pub use filter::is_meant;
 pub use ladder::{Ladder, Leg, Means};

@@ -6,7 +6,7 @@ mod way;
 
 pub use number::{kilobits, kilohertz, millis, percent};
 pub use talk::{Notice, others, standing, standing_name, talk_hint, talk_notice};
-pub use way::{STREAM_NOTE, media_hint, way, way_label, way_name};
+pub use way::{STREAM_NOTE, way, way_label, way_name};
 
 use soundport_api::{Encoding, Format, Found, SourceState};
 use yew::AttrValue;

@@ -4,6 +4,8 @@
 
 #[path = "page/stage.rs"]
 mod stage;
+#[path = "page/stream.rs"]
+mod stream;
 #[path = "page/talk.rs"]
 mod talk;
 

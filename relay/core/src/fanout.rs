@@ -17,7 +17,7 @@ mod ufrag;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -29,10 +29,10 @@ pub use self::connect::{Connect, ConnectError, IceSession, MAX_PATIENCE, Purpose
 pub use self::datagram::{Candidates, Incoming, LocalAddr, Output, PeerAddr, StreamMessage, Transmit};
 pub use self::offer::{Credentials, OfferError};
 
-use self::connect::MAX_TALKERS;
+use self::connect::{MAX_TALKERS, MAX_WAITING};
 use self::connection::{Connection, Engine, Verdict};
 use self::offer::{Flow, Offer};
-use self::peer::{Identity, Peer};
+use self::peer::{Identity, Peer, SILENCE};
 use self::role::{Listening, Role, Talking};
 use self::stun::Check;
 use crate::frame::{OpusFrame, SourceId};
@@ -150,13 +150,18 @@ impl Fanout {
         };
         let was_connected = peer.is_connected();
         match peer.handle_datagram(datagram, now, out) {
-            Verdict::Handled { new_address } => {
+            Verdict::Handled { new_address, forgotten } => {
                 self.earliest = earlier(self.earliest, peer.deadline());
                 let has_connected = peer.is_connected() && !was_connected;
                 if !peer.is_alive(now) {
                     self.reap(now);
                 } else if new_address {
                     self.index_by_address.insert(datagram.from, index);
+                }
+                if let Some(forgotten) = forgotten
+                    && self.index_by_address.get(&forgotten) == Some(&index)
+                {
+                    self.index_by_address.remove(&forgotten);
                 }
                 if has_connected {
                     self.join(index);
@@ -194,6 +199,7 @@ impl Fanout {
     /// Makes a session from an offer. Returns it with the SDP answer.
     pub fn connect(&mut self, request: Connect, now: Instant) -> Result<(Session, String), ConnectError> {
         self.require_room()?;
+        self.require_patience(request.patience)?;
         let flow = match request.purpose {
             Purpose::Listen => Flow::Out,
             Purpose::Talk(_) => Flow::In,
@@ -333,6 +339,13 @@ impl Fanout {
 
     fn require_room(&self) -> Result<(), ConnectError> {
         if self.peers.len() < self.max_sessions { Ok(()) } else { Err(ConnectError::Full(self.max_sessions)) }
+    }
+
+    /// A few may take their time; else whoever asks for nothing but patience fills the relay.
+    fn require_patience(&self, patience: Duration) -> Result<(), ConnectError> {
+        let waits = |peer: &Peer| !peer.is_connected() && peer.patience() > SILENCE;
+        let is_full = || self.peers.iter().filter(|(_, peer)| waits(peer)).count() >= MAX_WAITING;
+        if patience > SILENCE && is_full() { Err(ConnectError::TooManyWait) } else { Ok(()) }
     }
 
     fn identity(&mut self, source: SourceId, purpose: Purpose) -> Result<Identity, ConnectError> {

@@ -6,7 +6,7 @@ mod listener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use soundport_core::fanout::{FanoutEvent, Output, PeerAddr, Purpose};
+use soundport_core::fanout::{ConnectError, FanoutEvent, Output, PeerAddr, Purpose};
 use soundport_core::{MicFrame, OpusFrame, Recipients};
 use str0m::net::Protocol;
 
@@ -140,4 +140,32 @@ fn a_second_session_on_trial_is_no_second_listener() {
     rig.listen("10.0.0.3:4000");
     let two = FanoutEvent::Audience { source: desktop(), listeners: 2 };
     assert_eq!(events(&mut rig).last(), Some(&two));
+}
+
+#[test]
+fn who_comes_by_new_connections_again_and_again_is_always_known() {
+    let mut rig = Rig::new();
+    let (listener, _) = rig.listen_over(Protocol::Tcp, "198.51.100.9:4000");
+    let first = rig.listeners[listener].address;
+    for port in 4001..4040 {
+        let moved = std::net::SocketAddr::new(first.ip(), port);
+        rig.move_to(listener, moved);
+        rig.pass(Duration::from_secs(6));
+        assert!(rig.fanout.knows(PeerAddr::Tcp(moved)), "from port {port} it is a stranger");
+    }
+    assert!(!rig.fanout.knows(PeerAddr::Tcp(first)), "the first address is still kept");
+}
+
+#[test]
+fn few_may_wait_for_long_and_the_others_still_connect() {
+    let mut rig = Rig::new();
+    let offer = listener::Listener::new("10.0.0.2:4000", rig.now).offer();
+    let mut connect = |secs| {
+        let mut request = rig.request(Purpose::Listen, &offer);
+        request.patience = Duration::from_secs(secs);
+        rig.fanout.connect(request, rig.now).map(drop)
+    };
+    assert!((0..64).all(|_| connect(300).is_ok()));
+    assert_eq!(connect(300), Err(ConnectError::TooManyWait));
+    assert_eq!(connect(20), Ok(()));
 }

@@ -254,17 +254,11 @@ impl Driver {
                 self.fanout.handle_frame(&frame, Instant::now(), &mut self.out);
                 self.flush();
             }
-            while let Ok(Speech { session, timestamp, packet }) = self.speech.try_recv() {
-                self.fanout.handle_speech(session, timestamp, packet, Instant::now(), &mut self.out);
-                self.flush();
-            }
+            let more = self.hear();
             // 2. Requests.
-            while let Ok(command) = self.commands.try_recv() {
-                self.obey(command);
-                self.flush();
-            }
+            let more = more | self.obey_all();
             // 3. Datagrams, and frames of TCP connections.
-            let more = self.read(&mut buffer) | self.read_frames(&mut buffer);
+            let more = more | self.read(&mut buffer) | self.read_frames(&mut buffer);
             // 4. Timers.
             self.fanout.handle_timeout(Instant::now(), &mut self.out);
             self.flush();
@@ -290,6 +284,26 @@ impl Driver {
         }
     }
 
+    /// Takes what streams' talkers say, at most a budget of it. True if more may be left.
+    fn hear(&mut self) -> bool {
+        for _ in 0..BUDGET {
+            let Ok(Speech { session, timestamp, packet }) = self.speech.try_recv() else { return false };
+            self.fanout.handle_speech(session, timestamp, packet, Instant::now(), &mut self.out);
+            self.flush();
+        }
+        true
+    }
+
+    /// The same for requests.
+    fn obey_all(&mut self) -> bool {
+        for _ in 0..BUDGET {
+            let Ok(command) = self.commands.try_recv() else { return false };
+            self.obey(command);
+            self.flush();
+        }
+        true
+    }
+
     /// Reads what is there, at most a budget of it. True if more may be left.
     fn read(&mut self, buffer: &mut [u8]) -> bool {
         for _ in 0..BUDGET {
@@ -312,6 +326,7 @@ impl Driver {
             let Some((length, from, to)) = self.connections.receive(buffer) else { return false };
             let frame = Incoming { from, to, bytes: &buffer[..length] };
             self.fanout.handle_datagram(&frame, Instant::now(), &mut self.out);
+            self.connections.note(from, || self.fanout.knows(from));
             self.flush();
         }
         true

@@ -24,17 +24,16 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum_server::accept::NoDelayAcceptor;
 use hyper_util::rt::TokioTimer;
 use soundport_api as api;
 use tokio::sync::watch;
 
-use self::accept::Doorman;
+use self::accept::{Doorman, Open};
 use self::events::Events;
 use self::forwarded::Proxies;
 use self::origin::Origins;
 use self::problem::Refusal;
-use self::stream::Tickets;
+use self::stream::Streams;
 use crate::discovery::SapCounters;
 use crate::fanout::FanoutHandle;
 use crate::ice::Ice;
@@ -71,8 +70,7 @@ pub(crate) struct State {
     /// Who stands at the HTTPS port.
     pub(crate) doorman: Doorman,
     pub(crate) proxies: Proxies,
-    /// To streams, given and not used yet.
-    pub(crate) tickets: Tickets,
+    pub(crate) streams: Streams,
 }
 
 /// All routes.
@@ -160,7 +158,7 @@ pub(crate) async fn serve(
         .keep_alive_timeout(HEADERS_WITHIN);
     let served = match doorman {
         Some(doorman) => server.acceptor(doorman).serve(service).await,
-        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
+        None => server.acceptor(Open).serve(service).await,
     };
     served.context("Failed to serve HTTP")
 }

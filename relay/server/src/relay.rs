@@ -25,6 +25,7 @@ use crate::echo::Echo;
 use crate::http::accept::Doorman;
 use crate::http::events::Events;
 use crate::http::forwarded::Proxies;
+use crate::http::stream::Streams;
 use crate::ice::{self, Ice};
 use crate::ingest::IngestThread;
 use crate::memory::Memory;
@@ -122,6 +123,7 @@ pub(crate) fn run(
         let (talk, talkable) = watch::channel(Arc::default());
         let outputs = directory::Outputs { sources: publish, talkable: talk, talkback: talkback.clone() };
         let inputs = directory::Inputs { known, news, permissions, built_in };
+        let streams = Streams::default();
         let doorman = Doorman::new(tls, fanout.clone());
         let state = http::State {
             fanout,
@@ -135,7 +137,7 @@ pub(crate) fn run(
             network: Network::new(listening.clone(), announce_now, outside),
             ice: servers,
             proxies: Proxies::new(&options.proxies),
-            tickets: http::stream::Tickets::default(),
+            streams: streams.clone(),
         };
         let router = http::router(state, &options.origins);
         let local = http::local_only(router.clone(), &options.origins);
@@ -160,8 +162,9 @@ pub(crate) fn run(
             ended = reloading => ended.context("The configuration is no longer watched")?,
             stopped = stop() => stopped,
         };
-        // Containers are told, so that they do not keep a dead microphone; one moment is enough, or too much is wrong.
-        let _ = tokio::time::timeout(GOODBYE, talkback.stop()).await;
+        // Containers are told, so that they do not keep a dead microphone, and streams; one moment is enough, or too much is wrong.
+        let goodbyes = async { tokio::join!(talkback.stop(), streams.stop()) };
+        let _ = tokio::time::timeout(GOODBYE, goodbyes).await;
         ended
     })
 }

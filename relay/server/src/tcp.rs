@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice, Read, Write};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -20,8 +21,9 @@ const HEADER_BYTES: usize = 2;
 /// A connection that belongs to no session for so long is closed.
 const STRANGE_FOR: Duration = Duration::from_secs(5);
 
-/// Connections that belong to no session yet.
+/// Connections that belong to no session yet, of all and of one address.
 const MAX_STRANGERS: usize = 256;
+const MAX_STRANGERS_OF_ONE: usize = 32;
 
 /// Sound that waits in the kernel is late sound: beyond what is on its way so much may wait, a quarter of a second.
 const MAX_UNSENT_BYTES: u32 = 4096;
@@ -54,7 +56,8 @@ pub(crate) struct Connections {
     index_by_peer: HashMap<PeerAddr, usize>,
     /// Those that may have something to read.
     ready: VecDeque<usize>,
-    strangers: usize,
+    /// How many belong to no session, by address.
+    strangers: HashMap<IpAddr, usize>,
     next_sweep: Option<Instant>,
     counters: TcpCounters,
 }
@@ -64,6 +67,8 @@ struct Connection {
     from: PeerAddr,
     to: LocalAddr,
     since: Instant,
+    /// Whether it has ever belonged to a session.
+    known: bool,
     /// What came, from the beginning of a frame.
     received: Vec<u8>,
     /// The rest of a frame of which the beginning was sent.
@@ -87,7 +92,7 @@ impl Connections {
             open: Slab::new(),
             index_by_peer: HashMap::new(),
             ready: VecDeque::new(),
-            strangers: 0,
+            strangers: HashMap::new(),
             next_sweep: None,
             counters: TcpCounters::default(),
         }
@@ -95,7 +100,10 @@ impl Connections {
 
     /// Takes a connection over, to be told of by `registry`.
     pub(crate) fn take(&mut self, accepted: Accepted, registry: &Registry, now: Instant) {
-        if self.strangers >= MAX_STRANGERS {
+        let of_one =
+            accepted.stream.peer_addr().ok().and_then(|peer| self.strangers.get(&peer.ip().to_canonical()));
+        let of_all: usize = self.strangers.values().sum();
+        if of_all >= MAX_STRANGERS || of_one.is_some_and(|count| *count >= MAX_STRANGERS_OF_ONE) {
             self.counters.closed += 1;
             debug!("Too many TCP connections belong to nobody, one is refused");
             return;
@@ -103,9 +111,9 @@ impl Connections {
         let token = Token(self.first_token + self.open.vacant_key());
         match Connection::new(accepted, registry, token, now) {
             Ok(connection) => {
-                self.strangers += 1;
                 self.next_sweep.get_or_insert(now + SWEEP_EVERY);
                 let from = connection.from;
+                *self.strangers.entry(from.address().ip()).or_default() += 1;
                 let index = self.open.insert(connection);
                 if let Some(before) = self.index_by_peer.insert(from, index) {
                     self.close(before);
@@ -136,7 +144,12 @@ impl Connections {
                 continue;
             };
             match connection.receive(buffer) {
-                Ok(Some(length)) => return Some((length, connection.from, connection.to)),
+                Ok(Some(length)) => {
+                    let frame = (length, connection.from, connection.to);
+                    // The others' turn is before its next.
+                    self.ready.rotate_left(1);
+                    return Some(frame);
+                }
                 Ok(None) => drop(self.ready.pop_front()),
                 Err(broken) => {
                     self.ready.pop_front();
@@ -165,21 +178,30 @@ impl Connections {
         self.next_sweep
     }
 
+    /// A frame of that connection was taken: whether it belongs to a session now, `knows` knows.
+    pub(crate) fn note(&mut self, from: PeerAddr, knows: impl Fn() -> bool) {
+        let Some(index) = self.index_by_peer.get(&from).copied() else { return };
+        let Some(connection) = self.open.get_mut(index).filter(|connection| !connection.known) else {
+            return;
+        };
+        if knows() {
+            connection.known = true;
+            self.forget_stranger(from);
+        }
+    }
+
     /// Closes what belongs to no session, as far as `knows` knows, and had its time.
     pub(crate) fn sweep(&mut self, now: Instant, knows: impl Fn(PeerAddr) -> bool) {
         if self.next_sweep.is_none_or(|at| at > now) {
             return;
         }
-        let strange = |connection: &Connection| !knows(connection.from);
-        let strangers: Vec<(usize, Instant)> =
-            self.open.iter().filter(|(_, c)| strange(c)).map(|(index, c)| (index, c.since)).collect();
-        self.strangers = strangers.len();
-        for (index, since) in strangers {
-            if now >= since + STRANGE_FOR {
-                self.strangers -= 1;
-                self.counters.closed += 1;
-                self.close(index);
-            }
+        let strange =
+            |connection: &Connection| now >= connection.since + STRANGE_FOR && !knows(connection.from);
+        let strangers: Vec<usize> =
+            self.open.iter().filter(|(_, connection)| strange(connection)).map(|(index, _)| index).collect();
+        for index in strangers {
+            self.counters.closed += 1;
+            self.close(index);
         }
         self.next_sweep = (!self.open.is_empty()).then(|| now + SWEEP_EVERY);
     }
@@ -198,10 +220,22 @@ impl Connections {
     }
 
     fn close(&mut self, index: usize) {
-        if let Some(connection) = self.open.try_remove(index)
-            && self.index_by_peer.get(&connection.from) == Some(&index)
-        {
+        let Some(connection) = self.open.try_remove(index) else { return };
+        if !connection.known {
+            self.forget_stranger(connection.from);
+        }
+        if self.index_by_peer.get(&connection.from) == Some(&index) {
             self.index_by_peer.remove(&connection.from);
+        }
+    }
+
+    fn forget_stranger(&mut self, from: PeerAddr) {
+        let ip = from.address().ip();
+        if let Some(count) = self.strangers.get_mut(&ip) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.strangers.remove(&ip);
+            }
         }
     }
 }
@@ -218,7 +252,7 @@ impl Connection {
         SockRef::from(&accepted.stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
         let mut stream = TcpStream::from_std(accepted.stream);
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, from, to, since: now, received: accepted.begun, unsent: Vec::new() })
+        Ok(Self { stream, from, to, since: now, known: false, received: accepted.begun, unsent: Vec::new() })
     }
 
     /// The next frame's length; none where there is no whole one yet.

@@ -1,8 +1,11 @@
 //! What the tables of WHEP and of WHIP share: requests, and what must hold of answers.
 #![allow(dead_code, unreachable_pub, reason = "each table uses a part")]
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
-use soundport_tests::{Answer, Relay, Request};
+use soundport_tests::{Answer, Relay, RelayOptions, Request, ToneSender, ToneSenderOptions, wait_for};
+use tempfile::TempDir;
 
 pub const SDP: &str = "application/sdp";
 pub const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -11,6 +14,30 @@ pub const CANDIDATE: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:bP+XJMM09aR8AiX1jdukz
     a=mid:0\r\na=candidate:1 1 udp 2113667326 127.0.0.1 54321 typ host\r\na=end-of-candidates\r\n";
 pub const RESTART: &str = "a=ice-ufrag:Fresh1\r\na=ice-pwd:cQ+XJMM09aR8AiX1jdukzR6Z\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
     a=mid:0\r\n";
+
+/// A source that allows talk and whose container nobody has seen.
+const LATER: &str = "[[source]]\nid = \"later\"\nport = 46998\ntalk = true\n";
+
+/// A relay with the source `echo`, which may be talked into, one that may not, and one that nobody has seen.
+pub struct TalkStage {
+    pub relay: Relay,
+    _sender: ToneSender,
+    _folder: TempDir,
+}
+
+impl TalkStage {
+    pub fn set() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let config = folder.path().join("soundport.toml");
+        std::fs::write(&config, LATER)?;
+        let arguments = vec!["--echo".into(), "--config".into(), config.display().to_string()];
+        let relay = Relay::with(&RelayOptions { arguments, ..RelayOptions::default() })?;
+        let sender = ToneSender::start(relay.rtp(), ToneSenderOptions::default())?;
+        relay.wait_live("127-0-0-1")?;
+        wait_for("the echo", Duration::from_secs(10), || relay.source("echo"))?;
+        Ok(Self { relay, _sender: sender, _folder: folder })
+    }
+}
 
 /// A session as its client knows it.
 pub struct Session {

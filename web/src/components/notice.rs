@@ -26,7 +26,7 @@ pub(super) fn notices(desk: &Desk, nothing_shown: bool) -> Html {
     let (base, empty) = (desk.base(), roster.sources.is_empty());
     match (roster.link, desk.route()) {
         (Link::Down, _) => notices.push(no_relay(base, empty)),
-        (Link::Strange, _) => notices.push(strange(base)),
+        (Link::Strange, _) => notices.push(strange()),
         (Link::Closed, _) => notices.push(closed()),
         (Link::Up, Some(id)) if nothing_shown => {
             notices.push(quiet(
@@ -82,27 +82,26 @@ fn no_relay(base: &Base, alone: bool) -> Html {
                     { ". Open that address once: if the browser warns of its certificate, accept it, and come back." }
                 </p>
             }
-            <p>{ "Start it with " }<code>{ "soundport serve" }</code>{ ". This page finds it again by itself." }</p>
+            { written("<p>Start it with <code>soundport serve</code>. This page finds it again by itself.</p>") }
         </>
     };
     loud("no-relay", alone, "The relay does not answer", body)
 }
 
-fn strange(base: &Base) -> Html {
-    let body = html! {
-        <p>
-            { "Something answers at " }<code>{ base.host() }</code>
-            { ", but not as Soundport does. Name the relay in this page’s address: " }
-            <code>{ "?relay=https://host:8443" }</code>
-        </p>
-    };
+fn strange() -> Html {
+    let body = written(
+        "<p>Something answers, but not as Soundport does. Name the relay in this page’s address: <code>?relay=https://host:8443</code></p>",
+    );
     loud("no-relay", true, "This is not a relay", body)
 }
 
 fn closed() -> Html {
-    let origin = web_sys::window().and_then(|window| window.location().origin().ok()).unwrap_or_default();
+    let origin = web_sys::window().and_then(|window| window.location().origin().ok());
     let body = html! {
-        <p>{ "It answers, but does not allow this page’s origin. Start it with " }<code>{ "--origin " }{ origin }</code>{ "." }</p>
+        <p>
+            { "It answers, but does not allow this page’s origin. Start it with " }
+            <code>{ "--origin " }{ origin.unwrap_or_default() }</code>{ "." }
+        </p>
     };
     loud("closed", true, "The relay does not allow this page", body)
 }
@@ -110,15 +109,20 @@ fn closed() -> Html {
 fn no_source(desk: &Desk) -> Html {
     let body = html! {
         <>
-            <p>{ "Send the sound of a container here. In the container, with PulseAudio, type:" }</p>
+            { written("<p>Send the sound of a container here. In the container, with PulseAudio, type:</p>") }
             { copy_line(desk, pulse_command(&desk.base().host())) }
-            <p class="aside">
-                { "The address is this relay’s as the container sees it, under Docker often " }<code>{ "172.17.0.1" }</code>
-                { ". To hear something right away, start the relay with " }<code>{ "--demo" }</code>{ "." }
-            </p>
+            { written(
+                "<p class='aside'>The address is this relay’s as the container sees it, under Docker often <code>172.17.0.1</code>. \
+                 To hear something right away, start the relay with <code>--demo</code>.</p>",
+            ) }
         </>
     };
     loud("no-source", true, "No source yet", body)
+}
+
+/// What never changes, as one text: as elements it would weigh more.
+fn written(html: &'static str) -> Html {
+    Html::from_html_unchecked(html.into())
 }
 
 /// Whether the browser gives no microphone here: over plain HTTP from another machine.

@@ -3,7 +3,9 @@ use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::{Interval, Timeout};
 
-use crate::rtc::{Microphone, Session, TalkSession};
+use soundport_api::Relay;
+
+use crate::rtc::{self, Microphone, Session, TalkSession};
 use crate::state::{Attempt, Event, Failure, Ladder, Leg, Means, Way};
 
 /// How often the clock is looked at.
@@ -20,8 +22,8 @@ pub(super) struct Climb {
     lines: RefCell<Vec<(u32, Box<dyn Line>)>>,
     waiting: Cell<Option<Timeout>>,
     looking: Cell<Option<Interval>>,
-    /// The addresses that the relay named last.
-    offered: RefCell<Rc<[String]>>,
+    /// What the relay answered last.
+    answer: RefCell<Rc<str>>,
     /// Why this browser cannot take a stream.
     unable: RefCell<Option<String>>,
 }
@@ -61,7 +63,7 @@ impl Climb {
             lines: RefCell::default(),
             waiting: Cell::default(),
             looking: Cell::default(),
-            offered: RefCell::new(Rc::new([])),
+            answer: RefCell::new("".into()),
             unable: RefCell::default(),
         })
     }
@@ -89,7 +91,7 @@ impl Climb {
     fn start(&self) {
         let Some(climber) = self.climber.upgrade() else { return };
         let means = Means {
-            webrtc: crate::rtc::abilities().webrtc,
+            webrtc: rtc::abilities().webrtc,
             stream: self.unable.borrow().is_none(),
             blocked: climber.blocked().get(),
         };
@@ -107,7 +109,7 @@ impl Climb {
     /// Takes what happened to the session of this number.
     pub(super) fn hear(&self, number: u32, event: Event) {
         match &event {
-            Event::Answered { offered, .. } => drop(self.offered.replace(Rc::clone(offered))),
+            Event::Answered { answer, .. } => drop(self.answer.replace(Rc::clone(answer))),
             Event::Unable(words) => drop(self.unable.replace(Some(words.clone()))),
             _ => {}
         }
@@ -133,14 +135,19 @@ impl Climb {
         self.ladder.borrow().uses(number)
     }
 
+    /// Whether the session of this number is used or tried.
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.ladder.borrow().legs().iter().flatten().any(|leg| leg.number == number)
+    }
+
     /// The way of what is used, while it is connected.
     pub(super) fn way(&self) -> Option<Way> {
         self.ladder.borrow().way()
     }
 
-    /// The addresses that the relay named, and why this browser cannot take a stream.
-    pub(super) fn found(&self) -> (Rc<[String]>, Option<String>) {
-        (Rc::clone(&self.offered.borrow()), self.unable.borrow().clone())
+    /// Why WebRTC does not get through, and what to do.
+    pub(super) fn hint(&self, relay: Option<&Relay>, host: &str) -> Option<String> {
+        rtc::media_hint(&self.answer.borrow(), relay, host, self.unable.borrow().as_deref())
     }
 
     /// The name of the session that is used.

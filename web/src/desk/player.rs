@@ -11,7 +11,6 @@ use super::talker::TalkView;
 use crate::rtc::{self, Gauge, Output, Report, Session, Ties, Wishes};
 use crate::state::{Event, Failure, Leg, Listening, Phase, Way};
 use crate::store::{self, Settings};
-use crate::words;
 
 /// What the next *Listen* needs is made ready this soon after the last sound stopped.
 const PREPARE_AFTER_STOP_MILLIS: u32 = 50;
@@ -141,10 +140,8 @@ impl Player {
     /// Why WebRTC does not get through, and what to do, where it does not.
     pub(super) fn hint(&self, relay: Option<&Relay>, host: &str) -> Option<AttrValue> {
         let is_deaf = self.state.borrow().phase == Phase::Failed(Failure::NoMedia);
-        let (offered, unable) = self.climb.found();
-        let offered = rtc::abilities().webrtc.then_some(&*offered);
-        (is_deaf || self.climb.way() == Some(Way::Stream))
-            .then(|| words::media_hint(relay, offered, unable, host).into())
+        let hint = || self.climb.hint(relay, host).map(AttrValue::from);
+        (is_deaf || self.climb.way() == Some(Way::Stream)).then(hint).flatten()
     }
 
     /// Listens, unless it does. Call it inside the user's click where the browser wants one.

@@ -26,8 +26,8 @@ pub(super) struct Talker {
     state: RefCell<Rc<Talking>>,
     microphone: RefCell<Option<Rc<Microphone>>>,
     climb: Rc<Climb>,
-    /// By which numbers the relay tells of this page's talkers: one is used, and another may be tried.
-    numbers: RefCell<Vec<u32>>,
+    /// By which numbers the relay tells of this page's talkers, each behind its session's: one is used, and another may be tried.
+    numbers: RefCell<Vec<(u32, u32)>>,
     /// The listening session that was named to the relay, so that it does not hear this talker.
     with: RefCell<Option<String>>,
     /// The one that the relay did not know.
@@ -84,7 +84,7 @@ impl Talker {
         TalkView {
             talking: Rc::clone(&self.state.borrow()),
             gauge: microphone.as_ref().map(|microphone| OpenGauge(Rc::clone(microphone.gauge()))),
-            numbers: self.numbers.borrow().clone(),
+            numbers: self.numbers.borrow().iter().map(|(_, number)| *number).collect(),
             way: self.climb.way(),
             round_trip_millis: self.round_trip.borrow().last_millis(),
             ..TalkView::default()
@@ -256,7 +256,9 @@ impl Climber for Talker {
             }),
             on_number: Callback::from(move |number| {
                 if let Some(own) = knows.upgrade() {
-                    own.numbers.borrow_mut().push(number);
+                    // The relay may tell of one that ends a moment longer.
+                    own.numbers.borrow_mut().retain(|(leg, _)| own.climb.has(*leg));
+                    own.numbers.borrow_mut().push((leg_number, number));
                     own.changed();
                 }
             }),
@@ -289,6 +291,11 @@ impl Climber for Talker {
     }
 
     fn moved(self: Rc<Self>) {
+        // A session that connected while it was tried told nobody of it; a talker's carries sound as soon as it stands.
+        if self.climb.way().is_some() {
+            self.tell(TalkEvent::Line(Event::Connected));
+            self.tell(TalkEvent::Line(Event::Sound));
+        }
         self.changed();
     }
 }

@@ -78,12 +78,12 @@ impl Call {
         } else {
             *self.session_url.borrow_mut() = Some(granted.session_url);
             own.map_err(unusable)?;
-            let offered = offer::addresses(&granted.answer);
             if self.better_than == Some(Way::Tcp) {
                 granted.answer = offer::without_tcp(&granted.answer);
             }
             self.peer.take_answer(&granted.answer).await.map_err(unusable)?;
-            return Ok(Answered { event: Event::Answered { turn_only, offered }, talker: granted.talker });
+            let event = Event::Answered { turn_only, answer: granted.answer.into() };
+            return Ok(Answered { event, talker: granted.talker });
         }
         Err(Refusal::Unreachable)
     }

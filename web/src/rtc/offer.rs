@@ -1,7 +1,5 @@
 //! What is read and changed in session descriptions (RFC 8866).
 
-use std::rc::Rc;
-
 /// What a listener asks for (RFC 7587, section 6.1). Chromium and Safari decode to mono unless their own offer says so; Firefox says so by
 /// itself.
 pub(super) const HEARS_STEREO: &[&str] = &["stereo=1"];
@@ -32,25 +30,14 @@ pub(super) fn with_parameters(offer: &str, parameters: &[&str]) -> String {
     written
 }
 
-/// The addresses that the relay's answer names, such as `192.0.2.1:8443/udp`.
-pub(super) fn addresses(answer: &str) -> Rc<[String]> {
-    let address = |line: &str| {
-        let mut parts = line.strip_prefix(CANDIDATE)?.split(' ').skip(2);
-        let (protocol, host, port) = (parts.next()?, parts.nth(1)?, parts.next()?);
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        Some(format!("{host}:{port}/{}", protocol.to_ascii_lowercase()))
-    };
-    answer.lines().filter_map(address).collect()
-}
-
-/// The relay's answer without the candidates that are reached by TCP.
+/// The relay's answer without the candidates that are reached by TCP (RFC 6544, section 4.5).
 pub(super) fn without_tcp(answer: &str) -> String {
-    let is_tcp = |line: &&str| line.starts_with(CANDIDATE) && line.contains(" tcptype ");
-    answer.lines().filter(|line| !is_tcp(line)).flat_map(|line| [line, "\r\n"]).collect()
+    answer
+        .lines()
+        .filter(|line| !line.ends_with(" tcptype passive"))
+        .flat_map(|line| [line, "\r\n"])
+        .collect()
 }
-
-/// What a candidate's line begins with (RFC 8839, section 5.1).
-const CANDIDATE: &str = "a=candidate:";
 
 fn opus_payload_type(line: &str) -> Option<&str> {
     let (payload_type, codec) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
@@ -121,12 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn the_relays_addresses_are_named_and_those_of_tcp_can_be_left_out() {
+    fn the_relays_addresses_that_are_reached_by_tcp_can_be_left_out() {
         let udp = "a=candidate:1 1 udp 2130706431 192.0.2.1 8443 typ host\r\n";
-        let tcp = "a=candidate:2 1 TCP 2105524479 2001:db8::1 8443 typ host tcptype passive\r\n";
+        let tcp = "a=candidate:2 1 tcp 2105524479 2001:db8::1 8443 typ host tcptype passive\r\n";
         let answer = format!("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n{udp}{tcp}a=end-of-candidates\r\n");
-        assert_eq!(*addresses(&answer), ["192.0.2.1:8443/udp", "[2001:db8::1]:8443/tcp"]);
         assert_eq!(without_tcp(&answer), answer.replace(tcp, ""));
-        assert_eq!(*addresses("a=candidate:1 1\r\na=candidate\r\n"), [""; 0]);
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Promise, Reflect};
+use soundport_api::Relay;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AudioContext, AudioNode, MediaStreamTrack};
@@ -30,6 +31,15 @@ extern "C" {
         context: &AudioContext,
         stereo: bool,
     ) -> Line;
+    #[wasm_bindgen(method)]
+    fn hint(
+        this: &Streams,
+        answer: &str,
+        announced: bool,
+        host: &str,
+        ice_trouble: Option<&str>,
+        unable: Option<&str>,
+    ) -> String;
 
     /// One stream, whose fields say how it stands.
     #[derive(Clone)]
@@ -117,8 +127,10 @@ impl Stream {
 
     /// Does something with it, where it has begun.
     pub(super) fn with(&self, act: impl FnOnce(&Line)) {
-        if let Some(line) = &*self.line.borrow() {
-            act(line);
+        // Nothing is borrowed meanwhile: what throws would leave it so for ever.
+        let line = self.line.borrow().clone();
+        if let Some(line) = line {
+            act(&line);
         }
     }
 
@@ -131,6 +143,14 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.with(Line::close);
     }
+}
+
+/// Why WebRTC does not get through, and what to do; none before a stream was needed. By the relay's answer, what it says of itself, its
+/// host as the page knows it, and why this browser cannot take a stream instead.
+pub fn media_hint(answer: &str, relay: Option<&Relay>, host: &str, unable: Option<&str>) -> Option<String> {
+    let announced = relay.is_none_or(|relay| relay.announced);
+    let ice_trouble = relay.and_then(|relay| relay.ice_trouble.as_deref());
+    Some(loaded()?.hint(answer, announced, host, ice_trouble, unable))
 }
 
 /// Once loaded it is there; a page that could not load it asks again when it is next needed.

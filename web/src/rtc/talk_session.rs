@@ -45,7 +45,7 @@ pub struct TalkTies {
 struct Inner {
     wire: Wire,
     /// The session's own: what silences it silences no other card's.
-    track: RefCell<MediaStreamTrack>,
+    track: Rc<RefCell<MediaStreamTrack>>,
     ties: TalkTies,
     stands: Cell<bool>,
     looks: Cell<u32>,
@@ -63,18 +63,18 @@ impl TalkSession {
         microphone: &Microphone,
         ties: TalkTies,
     ) -> Result<Self, Failure> {
-        let track = silent_copy(microphone);
+        let track = Rc::new(RefCell::new(silent_copy(microphone)));
         let raw = microphone.choice().raw;
         let wire = match leg.stream {
             true => Wire::Stream(send_stream(&endpoint, microphone, &track)),
             false => {
-                let peer = Peer::sending(&track, raw).map_err(|_| Failure::NoWebRtc)?;
+                let peer = Peer::sending(&track.borrow(), raw).map_err(|_| Failure::NoWebRtc)?;
                 Wire::Call(Call::new(peer, leg.better_than))
             }
         };
         let inner = Rc::new(Inner {
             wire,
-            track: RefCell::new(track),
+            track,
             ties,
             stands: Cell::new(false),
             looks: Cell::new(0),
@@ -189,10 +189,16 @@ fn silent_copy(microphone: &Microphone) -> MediaStreamTrack {
     track
 }
 
-fn send_stream(endpoint: &Endpoint, microphone: &Microphone, track: &MediaStreamTrack) -> Rc<Stream> {
-    // The same track: its own `clone` would be another one.
-    let track = Clone::clone(track);
+fn send_stream(
+    endpoint: &Endpoint,
+    microphone: &Microphone,
+    track: &Rc<RefCell<MediaStreamTrack>>,
+) -> Rc<Stream> {
+    // Whichever is heard when the stream begins.
+    let track = Rc::clone(track);
     let (context, stereo) = (microphone.context().clone(), microphone.choice().raw);
     let (base, source, with) = (endpoint.base.clone(), endpoint.source.clone(), endpoint.with.clone());
-    Stream::open(move |streams| streams.talk(&base, &source, with.as_deref(), &track, &context, stereo))
+    Stream::open(move |streams| {
+        streams.talk(&base, &source, with.as_deref(), &track.borrow(), &context, stereo)
+    })
 }

@@ -60,7 +60,7 @@ pub(super) fn end(session_url: &str) -> impl Future<Output = ()> + use<> {
 ///
 /// Of a path only the last part counts: a proxy in between may have taken away what the path began with.
 fn session_url(location: &str, endpoint: &str) -> Option<String> {
-    if location.contains("://") {
+    if location.starts_with("http:") || location.starts_with("https:") {
         return Some(location.to_owned());
     }
     let name = without_query(location).rsplit('/').next().filter(|name| !name.is_empty())?;

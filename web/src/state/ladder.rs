@@ -1,4 +1,4 @@
-use super::{Event, Way};
+use super::{Event, LONGEST_RETRY_AFTER_SECS, Refusal, Way};
 
 /// How long WebRTC may take after the relay's answer before the stream is started besides.
 const STREAM_AFTER_MILLIS: f64 = 3_500.0;
@@ -18,6 +18,10 @@ const FIRST_TRIES: u32 = 3;
 /// From one try to replace a session to the next.
 const RENEW_EVERY_MILLIS: f64 = 2_000.0;
 
+/// After a try that came to nothing, the least wait before another, also while nothing is heard; it doubles so many times.
+const RETRY_AFTER_MILLIS: f64 = 1_000.0;
+const DOUBLINGS: u32 = 2;
+
 /// Where no packet can be waited for, a connection that has stood so long is good enough.
 const PROVEN_AFTER_MILLIS: f64 = 1_000.0;
 
@@ -35,6 +39,9 @@ pub struct Ladder {
     /// When the next quiet try is due, and how many came to nothing.
     try_at: f64,
     tries: u32,
+    /// When one may be tried although nothing is heard, and how many came to nothing since something was.
+    retry_at: f64,
+    retries: u32,
     /// Whether what is used is to give way to another session of its kind.
     renews: bool,
     /// Whether WebRTC was tried, and whether the stream came to nothing, in this attempt.
@@ -125,6 +132,10 @@ impl Ladder {
                 if ends {
                     self.give_up(now);
                 }
+                if let Event::Refused(Refusal::Status { retry_after_secs: Some(secs), .. }, _) = event {
+                    let asked = now + f64::from((*secs).min(LONGEST_RETRY_AFTER_SECS)) * 1_000.0;
+                    (self.try_at, self.retry_at) = (self.try_at.max(asked), self.retry_at.max(asked));
+                }
                 false
             }
             _ => false,
@@ -134,6 +145,9 @@ impl Ladder {
     /// Looks at the clock. `still`: no packet can be waited for, since the source has stopped.
     pub fn look(&mut self, still: bool, now: f64) {
         let Some(used) = self.used else { return };
+        if !used.stalls {
+            self.retries = 0;
+        }
         match self.tried {
             Some(tried) => self.compare(used, tried, still, now),
             None => self.try_besides(used, now),
@@ -176,7 +190,8 @@ impl Ladder {
             self.tried = Some(self.leg(true, None, now));
         }
         let improves = used.way.is_some_and(|way| way > Way::Udp) && (used.stream || !self.turn_only);
-        if used.is_connected() && self.means.webrtc && (used.stalls || improves && now >= self.try_at) {
+        let is_due = now >= self.try_at && improves || now >= self.retry_at && used.stalls;
+        if used.is_connected() && self.means.webrtc && is_due {
             let better_than = used.way.filter(|_| !used.stalls);
             self.tried = Some(self.leg(false, better_than, now));
         }
@@ -210,6 +225,9 @@ impl Ladder {
         };
         self.tries = self.tries.saturating_add(1);
         self.try_at = (tried.opened_at + every).max(now);
+        self.retry_at =
+            tried.opened_at + RETRY_AFTER_MILLIS * f64::from(1_u32 << self.retries.min(DOUBLINGS));
+        self.retries = self.retries.saturating_add(1);
     }
 
     fn has_stream(&self) -> bool {
@@ -266,8 +284,6 @@ fn patience(used: Leg, tried: Leg) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::super::{Failure, Pause, Refusal};
     use super::*;
 
@@ -309,7 +325,7 @@ mod tests {
         }
 
         fn answered(&mut self, number: u32) {
-            self.tell(number, Event::Answered { turn_only: false, offered: Rc::new([]) });
+            self.tell(number, Event::Answered { turn_only: false, answer: "".into() });
         }
 
         fn flows(&mut self, number: u32, way: Way) {
@@ -429,7 +445,7 @@ mod tests {
     #[test]
     fn where_the_relay_wants_turn_alone_webrtc_is_not_tried_besides_itself() {
         let mut climb = Climb::begin(ALL);
-        climb.tell(1, Event::Answered { turn_only: true, offered: Rc::new([]) });
+        climb.tell(1, Event::Answered { turn_only: true, answer: "".into() });
         climb.flows(1, Way::TurnTls);
         assert_eq!(climb.changes(60.0), []);
     }
@@ -463,6 +479,27 @@ mod tests {
         climb.answered(3);
         climb.wait(3.6);
         assert_eq!(climb.shown(), "4s 3", "neither leads anywhere");
+    }
+
+    #[test]
+    fn a_relay_that_refuses_is_not_pestered_while_nothing_comes() {
+        let refuse = |retry_after_secs| {
+            let mut climb = Climb::begin(ALL);
+            climb.flows(1, Way::Udp);
+            climb.tell(1, Event::Stalled);
+            let mut begun = vec![];
+            for _ in 0..200 {
+                climb.wait(0.1);
+                if let Some(tried) = climb.ladder.legs()[1] {
+                    begun.push(climb.now / 1_000.0);
+                    let no = Refusal::Status { code: 503, retry_after_secs, detail: String::new() };
+                    climb.tell(tried.number, Event::Refused(no, 0.5));
+                }
+            }
+            begun
+        };
+        assert_eq!(refuse(None), [0.1, 1.1, 3.1, 7.1, 11.1, 15.1, 19.1]);
+        assert_eq!(refuse(Some(9)), [0.1, 9.1, 18.1], "it says when to ask again");
     }
 
     #[test]

@@ -65,8 +65,8 @@ pub enum Event {
     Answered {
         /// What the relay allows.
         turn_only: bool,
-        /// The addresses that the relay named, such as `192.0.2.1:8443/udp`.
-        offered: Rc<[String]>,
+        /// Its description of the session.
+        answer: Rc<str>,
     },
     /// How the connection was seen to stand.
     Seen {
@@ -204,7 +204,7 @@ impl Listening {
 }
 
 /// A relay that asks for more patience than this is asked again anyway.
-const LONGEST_RETRY_AFTER_SECS: u32 = 30;
+pub(super) const LONGEST_RETRY_AFTER_SECS: u32 = 30;
 
 #[cfg(test)]
 mod tests {

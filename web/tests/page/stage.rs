@@ -126,6 +126,7 @@ use soundport_web::components::SourceCardProps;
         if (options.method !== 'POST') return new Response('', { status: Math.max(relay.status, 200) });
         relay.offers.push(options.body);
         if (relay.status > 0) return new Response(JSON.stringify({ detail: 'It says no.' }), { status: relay.status });
+        if (at.includes('/api/streams')) return new Response('{\"ticket\":\"one\"}', { status: 201 });
         if (relay.full && at.includes('/whip/')) return new Response(JSON.stringify({ detail: 'It is full.' }), { status: 503, headers: { 'retry-after': '1' } });
         if (relay.answers && at.includes('/whep/')) return whip(at, options.body);
         if (at.includes('/whip/')) return whip(at.replace(/[?].*/, ''), options.body);

@@ -1,7 +1,8 @@
 //! What the page's program says that nobody reads, made short.
 //!
 //! The program and its glue know each other's functions by long names that end in random digits, which do not compress: a twentieth of
-//! all that is downloaded. And for panics, which a page shows nowhere, it carries the paths of the files that it was built from.
+//! all that is downloaded. And for panics, which a page shows nowhere, it carries the paths of the files that it was built from, and how any
+//! value of the browser's is written out.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +27,7 @@ pub(super) fn shorten(folder: &Path) -> Result<()> {
     let (wasm, glue) = (fs::read(&wasm_file)?, fs::read_to_string(&glue_file)?);
     let (wasm, names) = with_short_names(&wasm).context("the page's program is not as it should be")?;
     fs::write(wasm_file, wasm)?;
-    fs::write(glue_file, without_remarks(&rename(&glue, &names)))?;
+    fs::write(glue_file, squeezed(&without_remarks(&without_unused(&rename(&glue, &names)))))?;
     Ok(())
 }
 
@@ -126,6 +127,69 @@ fn rename(glue: &str, names: &Names) -> String {
         rest = after;
     }
     written + rest
+}
+
+/// Functions of the glue that nothing of ours calls, or whose answer nobody reads; and what is left of them.
+const UNUSED: [(&str, &str); 2] = [
+    ("function debugString(val) {", "function debugString() {\nreturn '';\n}"),
+    ("function initSync(module) {", "function initSync() {\n}"),
+];
+
+/// The glue without the insides of functions that are not used.
+fn without_unused(glue: &str) -> String {
+    let mut glue = glue.to_owned();
+    for (begins, instead) in UNUSED {
+        // A function ends with the first brace that stands where it began.
+        if let Some((start, end)) =
+            glue.find(begins).and_then(|start| Some((start, glue[start..].find("\n}")?)))
+        {
+            glue.replace_range(start..start + end + 2, instead);
+        }
+    }
+    glue
+}
+
+/// The glue with what it hands on handed on at once, short names of what it is handed, and no spaces beside signs; texts stay.
+fn squeezed(glue: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in glue.lines() {
+        match (line, lines.last_mut()) {
+            ("return ret;", Some(last)) if last.starts_with("const ret = ") && last.ends_with(';') => {
+                *last = last.replacen("const ret = ", "return ", 1);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    let mut written = String::with_capacity(glue.len());
+    for line in lines {
+        let mut quote = None;
+        let mut rest = line.chars().peekable();
+        while let Some(letter) = rest.next() {
+            match quote {
+                Some(open) if letter == open && !written.ends_with('\\') => quote = None,
+                None if "'\"`".contains(letter) => quote = Some(letter),
+                None if letter == ' ' => {
+                    let is_sign = |letter: char| "=(){};:?,<>&|!".contains(letter);
+                    if written.ends_with(is_sign) || rest.peek().copied().is_some_and(is_sign) {
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            written.push(letter);
+        }
+        if !written.ends_with([';', ',', '{']) {
+            written.push('\n');
+        }
+    }
+    shorten_arguments(&written)
+}
+
+/// What functions are handed is called `arg0`, `arg1` and so on: a letter each is enough.
+fn shorten_arguments(glue: &str) -> String {
+    let names =
+        (0..10_u8).map(|number| (format!("arg{number}"), char::from(b'A' + number).to_string())).collect();
+    rename(glue, &names)
 }
 
 /// The glue without comments, and spaces before its lines; as it is, where a text of it may go over several.
@@ -279,6 +343,14 @@ mod tests {
         assert_eq!(without_remarks("a {\n    // why\n    b;\n\n    c(`d`);\n}\n"), "a {\nb;\nc(`d`);\n}");
         let text = "a(`\n    b`);";
         assert_eq!(without_remarks(text), text);
+    }
+
+    #[test]
+    fn what_nobody_reads_of_the_glue_goes_and_texts_stay() {
+        let glue = "function debugString(val) {\n    if (val) {\n        return `a  b`;\n    }\n}\nfunction add(arg0, arg1) {\n    \
+            const ret = arg0 + +arg1 > 0 ? 'a = \\' b' : `c ${arg1} ; d`;\n    return ret;\n}\nconst arg10 = async (x) => x in y;\n";
+        let wanted = "function debugString(){return '';}\nfunction add(A,B){return A + +B>0?'a = \\' b':`c ${B} ; d`;}\nconst arg10=async(x)=>x in y;";
+        assert_eq!(squeezed(&without_remarks(&without_unused(glue))), wanted);
     }
 
     #[test]

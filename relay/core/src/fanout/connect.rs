@@ -14,6 +14,9 @@ pub(super) const MAX_TALKERS: usize = 16;
 /// How long a session waits for its connection at the most.
 pub const MAX_PATIENCE: Duration = Duration::from_secs(300);
 
+/// Sessions that wait longer than a browser needs.
+pub(super) const MAX_WAITING: usize = 64;
+
 /// What somebody wants of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -69,6 +72,9 @@ pub enum ConnectError {
     /// The relay serves as many sessions as it may.
     #[error("the relay serves as many sessions as it may ({0})")]
     Full(usize),
+    /// As many wait as may for what their users carry by hand.
+    #[error("as many sessions as may ({MAX_WAITING}) wait for long")]
+    TooManyWait,
     /// As many speak into the source as may.
     #[error("as many speak into {0} as may at once ({MAX_TALKERS})")]
     TalkersFull(SourceId),

@@ -94,13 +94,16 @@ struct Path {
     candidate: SocketAddr,
     /// The relay's address as its host knows it.
     local: LocalAddr,
+    /// When something came by it last.
+    used: Instant,
 }
 
 /// What a peer's datagram turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Handled; and if it was a verified check from a new address, that address is now this peer's.
-    Handled { new_address: bool },
+    /// Handled; and if it was a verified check from a new address, that address is now this peer's, and one that it has not used for
+    /// long may be no more.
+    Handled { new_address: bool, forgotten: Option<PeerAddr> },
     /// Not for this peer, or not understood.
     Dropped,
 }
@@ -179,7 +182,7 @@ impl Connection {
             return Verdict::Dropped;
         }
         // Accepted means: a check with the right password, or from an address that has made one.
-        let new_address = self.learn(datagram, candidate);
+        let (new_address, forgotten) = self.learn(datagram, candidate, now);
         if let Role::Talker(talking) = role
             && let Some(ssrc) = talking.news(datagram.bytes, *self.media.1)
         {
@@ -193,7 +196,7 @@ impl Connection {
         if let Some(check) = Check::parse(datagram.bytes) {
             self.nominate((datagram.from, candidate), check, role, now, out);
         }
-        Verdict::Handled { new_address }
+        Verdict::Handled { new_address, forgotten }
     }
 
     /// Sends one Opus packet; `time` counts samples at 48 kHz.
@@ -311,18 +314,29 @@ impl Connection {
         }
     }
 
-    fn learn(&mut self, datagram: &Incoming<'_>, candidate: SocketAddr) -> bool {
+    /// Whether the address is new, and which one is forgotten for it.
+    fn learn(
+        &mut self,
+        datagram: &Incoming<'_>,
+        candidate: SocketAddr,
+        now: Instant,
+    ) -> (bool, Option<PeerAddr>) {
         let known = |path: &&mut Path| path.remote == datagram.from && path.candidate == candidate;
         if let Some(path) = self.paths.iter_mut().find(known) {
-            path.local = datagram.to;
-            return false;
+            (path.local, path.used) = (datagram.to, now);
+            return (false, None);
         }
-        if self.paths.len() == MAX_PATHS {
-            return false;
+        let is_path_of = |paths: &[Path], remote| paths.iter().any(|path| path.remote == remote);
+        let mut forgotten = None;
+        if self.paths.len() == MAX_PATHS
+            && let Some(oldest) = (0..MAX_PATHS).min_by_key(|index| self.paths[*index].used)
+        {
+            let remote = self.paths.swap_remove(oldest).remote;
+            forgotten = Some(remote).filter(|remote| !is_path_of(&self.paths, *remote));
         }
-        let new_address = self.paths.iter().all(|path| path.remote != datagram.from);
-        self.paths.push(Path { remote: datagram.from, candidate, local: datagram.to });
-        new_address
+        let new_address = !is_path_of(&self.paths, datagram.from);
+        self.paths.push(Path { remote: datagram.from, candidate, local: datagram.to, used: now });
+        (new_address, forgotten)
     }
 
     /// Moves the connection's clock. Call when [`Connection::deadline`] has come.

@@ -193,6 +193,11 @@ impl Peer {
         }
     }
 
+    /// How long it may take to connect, and be silent.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// When something came from it last; at first, when it was let in.
     pub(super) fn last_heard(&self) -> Instant {
         self.last_heard

@@ -36,6 +36,8 @@ pub(crate) struct Heard {
 pub(crate) struct Listener {
     pub(crate) rtc: Rtc,
     pub(crate) address: SocketAddr,
+    /// Its address as the relay sees it: another one where addresses are translated.
+    pub(crate) seen_at: SocketAddr,
     pub(crate) protocol: Protocol,
     pub(crate) connected: bool,
     pub(crate) heard: Vec<Heard>,
@@ -53,7 +55,16 @@ impl Listener {
         let mut rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).build(now);
         let address = address.parse().unwrap();
         rtc.add_local_candidate(Candidate::host(address, protocol).unwrap());
-        Self { rtc, address, protocol, connected: false, heard: Vec::new(), pending: None, mid: None }
+        Self {
+            rtc,
+            address,
+            seen_at: address,
+            protocol,
+            connected: false,
+            heard: Vec::new(),
+            pending: None,
+            mid: None,
+        }
     }
 
     pub(crate) fn offer(&mut self) -> String {
@@ -264,8 +275,13 @@ impl Rig {
         out.datagrams
     }
 
+    /// From now on the relay sees a listener at another address.
+    pub(crate) fn move_to(&mut self, index: usize, seen_at: SocketAddr) {
+        self.listeners[index].seen_at = seen_at;
+    }
+
     fn exchange(&mut self, index: usize) {
-        let address = self.listeners[index].address;
+        let address = self.listeners[index].seen_at;
         let from = match self.listeners[index].protocol {
             Protocol::Udp => PeerAddr::Udp(address),
             _ => PeerAddr::Tcp(address),
@@ -291,8 +307,8 @@ impl Rig {
                 "it must leave where checks arrived"
             );
             let is_it = |listener: &Listener| match transmit.to {
-                PeerAddr::Udp(to) => listener.protocol == Protocol::Udp && listener.address == to,
-                PeerAddr::Tcp(to) => listener.protocol == Protocol::Tcp && listener.address == to,
+                PeerAddr::Udp(to) => listener.protocol == Protocol::Udp && listener.seen_at == to,
+                PeerAddr::Tcp(to) => listener.protocol == Protocol::Tcp && listener.seen_at == to,
             };
             let Some(index) = self.listeners.iter().position(is_it) else {
                 continue;

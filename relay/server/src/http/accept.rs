@@ -1,5 +1,6 @@
 //! What comes to the HTTPS port: TLS for HTTP, or media over TCP (RFC 6544), told apart by the first bytes.
 
+use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,6 +20,9 @@ use crate::tcp::{Accepted, MAX_FRAME_BYTES};
 
 /// The first bytes are there at once, or it is no browser.
 const FIRST_BYTES_WITHIN: Duration = Duration::from_secs(5);
+
+/// What may wait in the kernel beyond what is on its way: half a second of a stream, and enough for a page to come quickly.
+const MAX_UNSENT_BYTES: u32 = 16 * 1024;
 
 /// A TLS record of a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 0x16;
@@ -61,8 +66,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Doorman {
         Box::pin(async move {
             let accepted = match timeout(FIRST_BYTES_WITHIN, first_byte(&stream)).await {
                 Ok(Ok(HANDSHAKE)) => {
-                    // Events and streams are small and are to come at once.
-                    stream.set_nodelay(true)?;
+                    make_prompt(&stream)?;
                     tls.accept(stream, service).await
                 }
                 Ok(Ok(_)) => match timeout(FIRST_BYTES_WITHIN, hand_over(stream, &fanout)).await {
@@ -82,6 +86,26 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Doorman {
             accepted
         })
     }
+}
+
+/// Lets plain HTTP through.
+#[derive(Clone, Copy)]
+pub(super) struct Open;
+
+impl<S: Send + 'static> Accept<TcpStream, S> for Open {
+    type Stream = TcpStream;
+    type Service = S;
+    type Future = Ready<io::Result<(TcpStream, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        ready(make_prompt(&stream).map(|()| (stream, service)))
+    }
+}
+
+/// Events and streams are small and are to come at once, and what waits in the kernel is late.
+fn make_prompt(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)
 }
 
 async fn first_byte(stream: &TcpStream) -> io::Result<u8> {

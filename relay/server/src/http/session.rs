@@ -198,6 +198,9 @@ impl From<ConnectError> for Refusal {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Offer(error) => refuse_offer(&error),
+            ConnectError::TooManyWait => {
+                Self::Busy(format!("{error}; try again later, or without ?wait= for who connects at once."))
+            }
             ConnectError::Full(_) => Self::Busy(format!("{error}; try again later.")),
             ConnectError::TalkersFull(_) => {
                 Self::TalkersFull(format!("{error}; try again when one has gone."))

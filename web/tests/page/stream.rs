@@ -1,0 +1,193 @@
+//! The last rung, in a browser without WebRTC: the relay's end of the WebSocket is played, and what is loaded can be kept waiting.
+
+use soundport_api::{Source, SourceState, Talkback, TalkbackState};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::stage::{self, Stage, source, until};
+
+#[wasm_bindgen(inline_js = "
+    const own = {
+        peer: globalThis.RTCPeerConnection, socket: WebSocket, encode: AudioEncoder.prototype.encode,
+        append: Node.prototype.appendChild, add: AudioWorklet.prototype.addModule,
+    };
+    const script = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    let ring = null;
+    let world = {};
+    export function set_up(stream_text, ring_text, holds, failing) {
+        world = { holds, failing, held: [], asked: [], spoken: 0, sockets: [] };
+        ring ??= script(ring_text);
+        const stream = script(stream_text.replaceAll('import.meta.url', '\"https://page.test/lazy/stream.js?1\"'));
+        world.stream = stream;
+        delete globalThis.soundportStream;
+        delete globalThis.RTCPeerConnection;
+        const pass = (what) => new Promise((go) => { if (world.holds === what) world.held.push(go); else go(); });
+        Node.prototype.appendChild = function (node) {
+            if (node.tagName !== 'SCRIPT') return own.append.call(this, node);
+            node.src = stream;
+            pass('stream').then(() => own.append.call(this, node));
+            return node;
+        };
+        AudioWorklet.prototype.addModule = async function (at) {
+            world.asked.push(at);
+            // Chromium never asks again for what failed once.
+            if (world.failing > 0) world.failed = at;
+            world.failing -= 1;
+            if (world.failed === at) throw new DOMException('', 'AbortError');
+            await pass('ring');
+            return own.add.call(this, ring);
+        };
+        AudioEncoder.prototype.encode = function (sound) {
+            const samples = new Float32Array(sound.numberOfFrames);
+            sound.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
+            world.spoken = Math.max(...samples.map(Math.abs));
+            return own.encode.call(this, sound);
+        };
+        globalThis.WebSocket = class extends EventTarget {
+            static OPEN = 1;
+            readyState = 1;
+            bufferedAmount = 0;
+            constructor() {
+                super();
+                world.sockets.push(this);
+                setTimeout(() => this.say('{\"session\":\"one\",\"talker\":7}'));
+            }
+            say(data) {
+                const event = new MessageEvent('message', { data });
+                this.onmessage(event);
+                this.dispatchEvent(event);
+            }
+            send(data) { if (typeof data === 'string') this.say(data); }
+            close() { this.readyState = 3; }
+        };
+    }
+    export function take_down() {
+        globalThis.RTCPeerConnection = own.peer;
+        globalThis.WebSocket = own.socket;
+        AudioEncoder.prototype.encode = own.encode;
+        Node.prototype.appendChild = own.append;
+        AudioWorklet.prototype.addModule = own.add;
+        delete globalThis.soundportStream;
+    }
+    export function waits() { return world.held.length > 0; }
+    export function release() { world.holds = ''; world.held.splice(0).forEach((go) => go()); }
+    // One packet after the other, by a decoder that swallows one; how much later than it is the newest sound is said to be, at worst and in the end.
+    export async function swallow_a_packet() {
+        const [decoder, post] = [globalThis.AudioDecoder, MessagePort.prototype.postMessage];
+        const shifts = [];
+        let [time, taken] = [0, 0];
+        MessagePort.prototype.postMessage = function (message, ...rest) {
+            if (message?.left) shifts.push(time - message.time);
+            return post.call(this, message, ...rest);
+        };
+        globalThis.AudioDecoder = class {
+            static isConfigSupported = decoder.isConfigSupported;
+            constructor({ output }) { this.output = output; }
+            configure() {}
+            async flush() {}
+            close() {}
+            decode() {
+                taken += 1;
+                if (taken !== 50) this.output({ numberOfFrames: 480, numberOfChannels: 2, copyTo() {}, close() {} });
+            }
+        };
+        const context = new AudioContext();
+        await import(world.stream);
+        const line = soundportStream.listen('https://page.test/api/', 'kiosk', context.createGain());
+        while (line.phase !== 'open') await new Promise((go) => setTimeout(go, 10));
+        const packet = new DataView(new ArrayBuffer(8));
+        for (; time < 400 * 480; time += 480) {
+            packet.setUint32(0, time);
+            line.socket.say(packet.buffer);
+        }
+        line.close();
+        context.close();
+        MessagePort.prototype.postMessage = post;
+        globalThis.AudioDecoder = decoder;
+        return [Math.max(...shifts), shifts.at(-1)];
+    }
+    export function rings_asked() { return world.asked; }
+    export function spoken() { return world.spoken; }
+")]
+extern "C" {
+    fn set_up(stream: &str, ring: &str, holds: &str, failing: u32);
+    fn take_down();
+    fn waits() -> bool;
+    fn release();
+    async fn swallow_a_packet() -> JsValue;
+    fn rings_asked() -> js_sys::Array;
+    fn spoken() -> f32;
+}
+
+/// A browser without WebRTC, until dropped.
+struct World;
+
+impl World {
+    /// `holds`: the `stream` or the `ring`, which is loaded only when it is released. `failing`: so many loads of the ring.
+    fn new(holds: &str, failing: u32) -> Self {
+        set_up(include_str!("../../lazy/stream.js"), include_str!("../../lazy/ring.js"), holds, failing);
+        Self
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        take_down();
+    }
+}
+
+fn addresses_of_the_ring() -> Vec<String> {
+    let addresses = rings_asked().iter().filter_map(|at| at.as_string()).collect::<Vec<_>>();
+    addresses.iter().map(|at| at.replace("https://page.test/lazy/", "")).collect()
+}
+
+async fn page() -> Stage {
+    stage::forget_everything();
+    stage::microphone("");
+    let talkback = Talkback { state: TalkbackState::Open, talkers: vec![], trouble: None };
+    let talkable = Source { talk: true, talkback: Some(talkback), ..source("kiosk", SourceState::Live) };
+    Stage::with(&[talkable]).await
+}
+
+#[wasm_bindgen_test]
+async fn a_microphone_that_is_changed_while_the_stream_is_loaded_is_heard() {
+    for holds in ["stream", "ring"] {
+        let _world = World::new(holds, 0);
+        let stage = page().await;
+        stage.click("[data-action=talk]");
+        until("what is loaded", waits).await;
+        until("the names", || stage.text("[data-action=talk-device]").contains("Headset")).await;
+        stage.choose("[data-action=talk-device]", "Headset");
+        until("the other device", || stage::microphones_asked_for().len() == 2).await;
+        until("the old one's end", || stage::microphones_in_use() == 1).await;
+        release();
+        until(holds, || stage.attribute(".card", "data-talk") == "live").await;
+        until("its sound", || spoken() > 0.1).await;
+        assert_eq!(stage.attribute(".card", "data-talk-way"), "stream");
+        stage.click("[data-action=talk-end]");
+        until("the end", || stage::microphones_in_use() == 0).await;
+        stage.close().await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn what_could_not_be_loaded_once_is_loaded_with_the_next_try() {
+    let _world = World::new("", 1);
+    let stage = page().await;
+    let listens = |state: &str| stage.attribute("[data-source=kiosk]", "data-state") == state;
+    stage.click("[data-action=listen]");
+    until("the failure", || listens("failed")).await;
+    stage.click("[data-action=listen]");
+    until("the stream", || stage.attribute(".card", "data-way") == "stream").await;
+    assert_eq!(addresses_of_the_ring(), ["ring.js?1", "ring.js?1&try=1"]);
+    stage.click("[data-action=stop]");
+    until("the end", || listens("ready")).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_decoder_that_swallows_a_packet_shifts_the_sound_for_no_longer_than_a_second() {
+    let _world = World::new("", 0);
+    let _stage = page().await;
+    let shifts = js_sys::Array::from(&swallow_a_packet().await);
+    assert_eq!(shifts.iter().filter_map(|shift| shift.as_f64()).collect::<Vec<_>>(), [480.0, 0.0]);
+}
