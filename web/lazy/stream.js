@@ -67,6 +67,7 @@ class Line {
       if (!ticket || this.phase !== "opening") return;
       const socket = new WebSocket(new URL("stream", base).href.replace(/^http/, "ws"), ["soundport", "ticket." + ticket]);
       this.socket = socket;
+      let unechoed = null;
       socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }) => {
         if (typeof data !== "string") {
@@ -78,6 +79,7 @@ class Line {
           shut = false;
         } else {
           this.roundTrip = performance.now() - Number(data);
+          unechoed = null;
         }
       };
       socket.onclose = () => {
@@ -91,6 +93,9 @@ class Line {
       const echo = setInterval(() => {
         if (asked > answered && performance.now() - asked > DEAD_AFTER) return this.end("closed");
         if (asked <= answered) asked = performance.now();
+        // What is still on its way has taken so long already.
+        if (unechoed === null) unechoed = performance.now();
+        else this.roundTrip = Math.max(this.roundTrip, performance.now() - unechoed);
         if (socket.readyState === WebSocket.OPEN) socket.send(String(performance.now()));
       }, ECHO_EVERY);
       this.ends.push(() => clearInterval(echo));
