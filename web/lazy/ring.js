@@ -22,6 +22,9 @@ const MARGIN = 20 * MILLI;
 const SLACK = 12 * MILLI;
 const FAR = 360 * MILLI;
 
+/** Sound that is older than the last was sent twice; where so much of it comes alone, the source's clock was set back. */
+const SET_BACK = 100 * MILLI;
+
 /** Pieces of sound fade into each other for so long. */
 const JOIN = 5 * MILLI;
 
@@ -76,6 +79,7 @@ export class Ring {
     this.write = this.read;
     this.part = 0;
     this.tail = null;
+    this.old = 0;
     this.made = FADED;
     this.lag = SHORTEST;
     this.settleAt = null;
@@ -87,7 +91,9 @@ export class Ring {
   /** Takes sound that begins at media time `time`; `now` counts up with the loudspeaker's clock. */
   put(time, left, right, now) {
     const gap = this.tail === null ? NaN : time - this.tail;
-    if (gap < 0 && gap > -RATE) return;
+    this.old = gap < 0 ? this.old + left.length : 0;
+    if (gap > -RATE && this.old > 0 && this.old < SET_BACK) return;
+    this.old = 0;
     if (!(gap >= 0)) this.forget(now);
     this.earliest.take(now - time, now);
     const late = now - time - this.earliest.value(now);

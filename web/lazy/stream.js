@@ -32,6 +32,9 @@ const MOST_UNSENT = 0.3;
 const LOOKED_OVER = 100;
 const MOST_DECODING = 500;
 
+/** Whether the last WebSocket closed before the relay said anything by it. */
+let shut = false;
+
 const loaded = new WeakMap();
 let failures = 0;
 
@@ -64,6 +67,7 @@ class Line {
       if (!ticket || this.phase !== "opening") return;
       const socket = new WebSocket(new URL("stream", base).href.replace(/^http/, "ws"), ["soundport", "ticket." + ticket]);
       this.socket = socket;
+      let unechoed = null;
       socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }) => {
         if (typeof data !== "string") {
@@ -72,11 +76,16 @@ class Line {
           take(data);
         } else if (this.phase === "opening") {
           Object.assign(this, JSON.parse(data), { phase: "open" });
+          shut = false;
         } else {
           this.roundTrip = performance.now() - Number(data);
+          unechoed = null;
         }
       };
-      socket.onclose = () => this.end("closed");
+      socket.onclose = () => {
+        shut ||= this.phase === "opening";
+        this.end("closed");
+      };
       let [asked, answered] = [0, 0];
       socket.addEventListener("message", () => {
         answered = performance.now();
@@ -84,6 +93,9 @@ class Line {
       const echo = setInterval(() => {
         if (asked > answered && performance.now() - asked > DEAD_AFTER) return this.end("closed");
         if (asked <= answered) asked = performance.now();
+        // What is still on its way has taken so long already.
+        if (unechoed === null) unechoed = performance.now();
+        else this.roundTrip = Math.max(this.roundTrip, performance.now() - unechoed);
         if (socket.readyState === WebSocket.OPEN) socket.send(String(performance.now()));
       }, ECHO_EVERY);
       this.ends.push(() => clearInterval(echo));
@@ -301,23 +313,29 @@ const addresses = (answer) =>
 const listed = (names, last) => [names.slice(0, -1).join(", "), ...names.slice(-1)].filter(Boolean).join(` ${last} `);
 
 /**
- * Why WebRTC does not get through, and what to do: by the relay's answer, empty where none came; whether the relay knows where browsers
- * reach it; its host as the page knows it; and what else is known of the trouble.
+ * Why WebRTC does not get through, and what to do: by the relay's answer, empty where none came; whether it allows no way but TURN; whether
+ * it knows where browsers reach it; its host as the page knows it; and what else is known of the trouble.
  */
-const hint = (answer, announced, host, ...troubles) => {
+const hint = (answer, turnOnly, announced, host, ...troubles) => {
   const offered = addresses(answer);
   const said = [];
   if (!globalThis.RTCPeerConnection) {
     said.push("This browser has no WebRTC, by which the sound would come sooner.");
-  } else if (offered.length === 0) {
+  } else if (!answer) {
     said.push("WebRTC does not connect here.");
+  } else if (turnOnly) {
+    said.push("The relay allows no way but TURN, and none of its TURN servers leads this browser to it.");
+  } else if (offered.length === 0) {
+    said.push("The relay offers no address: it must be able to resolve the names that it announces.");
   } else {
     said.push(`The relay offers ${listed(offered, "and")}, which this browser does not reach.`);
     const isLocal = /^(localhost|127\..*|\[::1\])$/.test(host);
     const ports = [...new Set(offered.map((address) => address.split(":").pop()))];
-    if (announced || isLocal) said.push(`Open ${listed(ports, "or")} on the way to it.`);
+    const isOffered = offered.some((address) => address.startsWith(host + ":"));
+    if (announced || isLocal || isOffered) said.push(`Open ${listed(ports, "or")} on the way to it.`);
     else said.push(`Start the relay with --announce ${host}.`);
   }
+  if (shut) said.push("The WebSocket did not open: a proxy must pass on Upgrade and Connection.");
   return [...said, ...troubles.filter(Boolean)].join(" ");
 };
 

@@ -147,7 +147,8 @@ impl Climb {
 
     /// Why WebRTC does not get through, and what to do.
     pub(super) fn hint(&self, relay: Option<&Relay>, host: &str) -> Option<String> {
-        rtc::media_hint(&self.answer.borrow(), relay, host, self.unable.borrow().as_deref())
+        let turn_only = self.ladder.borrow().turn_only();
+        rtc::media_hint(&self.answer.borrow(), turn_only, relay, host, self.unable.borrow().as_deref())
     }
 
     /// The name of the session that is used.

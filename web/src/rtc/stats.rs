@@ -84,7 +84,9 @@ impl Report {
         let buffer_secs = last
             .held_secs
             .or_else(|| waited.and_then(|waited| ratio(waited, last.buffer_emitted - first.buffer_emitted)));
-        let way_secs = last.round_trip_secs.unwrap_or(0.0) / 2.0;
+        // By a stream both ways count: what waits in it, waits on the way here.
+        let ways = if last.held_secs.is_some() { 1.0 } else { 2.0 };
+        let way_secs = last.round_trip_secs.unwrap_or(0.0) / ways;
         Self {
             codec: last.codec.clone(),
             bits_per_sec: ratio((last.bytes - first.bytes) * 8.0, secs),
@@ -212,6 +214,12 @@ mod tests {
         close(report.delay_millis, 52.0);
         close(report.jitter_millis, 1.5);
         assert_eq!(window.0.len(), WINDOW);
+    }
+
+    #[test]
+    fn what_waits_in_a_stream_is_delay() {
+        let slow = Snapshot { held_secs: Some(0.06), round_trip_secs: Some(0.9), ..after(0.0) };
+        close(Window::default().push(slow, Some(0.01)).delay_millis, 970.0);
     }
 
     #[test]

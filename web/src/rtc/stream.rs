@@ -35,6 +35,7 @@ extern "C" {
     fn hint(
         this: &Streams,
         answer: &str,
+        turn_only: bool,
         announced: bool,
         host: &str,
         ice_trouble: Option<&str>,
@@ -145,12 +146,18 @@ impl Drop for Stream {
     }
 }
 
-/// Why WebRTC does not get through, and what to do; none before a stream was needed. By the relay's answer, what it says of itself, its
-/// host as the page knows it, and why this browser cannot take a stream instead.
-pub fn media_hint(answer: &str, relay: Option<&Relay>, host: &str, unable: Option<&str>) -> Option<String> {
+/// Why WebRTC does not get through, and what to do; none before a stream was needed. By the relay's answer, whether it allows no way but
+/// TURN, what it says of itself, its host as the page knows it, and why this browser cannot take a stream instead.
+pub fn media_hint(
+    answer: &str,
+    turn_only: bool,
+    relay: Option<&Relay>,
+    host: &str,
+    unable: Option<&str>,
+) -> Option<String> {
     let announced = relay.is_none_or(|relay| relay.announced);
     let ice_trouble = relay.and_then(|relay| relay.ice_trouble.as_deref());
-    Some(loaded()?.hint(answer, announced, host, ice_trouble, unable))
+    Some(loaded()?.hint(answer, turn_only, announced, host, ice_trouble, unable))
 }
 
 /// Once loaded it is there; a page that could not load it asks again when it is next needed.

@@ -142,6 +142,11 @@ impl Ladder {
         }
     }
 
+    /// Whether the relay allows no way but TURN, as far as it said.
+    pub fn turn_only(&self) -> bool {
+        self.turn_only
+    }
+
     /// Looks at the clock. `still`: no packet can be waited for, since the source has stopped.
     pub fn look(&mut self, still: bool, now: f64) {
         let Some(used) = self.used else { return };
@@ -211,6 +216,7 @@ impl Ladder {
             _ => None,
         };
         self.used = other.or(self.used);
+        self.renews &= other.is_none();
         other.is_some()
     }
 
@@ -555,6 +561,18 @@ mod tests {
         assert_eq!(climb.changes(20.0), []);
         assert_eq!(climb.shown(), "1");
         assert!(climb.breaks(1));
+    }
+
+    #[test]
+    fn a_session_that_takes_over_early_is_not_replaced_again() {
+        let mut climb = Climb::begin(ALL);
+        climb.flows(1, Way::Udp);
+        climb.ladder.renew(climb.now);
+        climb.tell(2, Event::Connected);
+        assert!(!climb.breaks(1), "the other stands");
+        climb.flows(2, Way::Udp);
+        assert_eq!(climb.changes(60.0), []);
+        assert_eq!(climb.shown(), "2");
     }
 
     #[test]

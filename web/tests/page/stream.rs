@@ -106,6 +106,52 @@ use crate::stage::{self, Stage, source, until};
         globalThis.AudioDecoder = decoder;
         return [Math.max(...shifts), shifts.at(-1)];
     }
+    export async function hints(turn_only, announced, host, answer) {
+        await import(world.stream);
+        globalThis.RTCPeerConnection = own.peer;
+        return soundportStream.hint(answer, turn_only, announced, host, undefined, undefined);
+    }
+    // A proxy in between takes the WebSocket, and closes it.
+    export function shut_sockets() {
+        globalThis.WebSocket = class extends EventTarget {
+            constructor() { super(); setTimeout(() => this.onclose()); }
+            close() {}
+        };
+    }
+    export async function listen_in_vain() {
+        await import(world.stream);
+        const context = new AudioContext();
+        const line = soundportStream.listen('https://page.test/api/', 'kiosk', context.createGain());
+        while (line.phase === 'opening') await new Promise((go) => setTimeout(go, 10));
+        context.close();
+    }
+    // How long a round trip is said to take, in milliseconds, while nothing is sent back and sound still comes.
+    export async function slow_round_trip() {
+        await import(world.stream);
+        const context = new AudioContext();
+        const line = soundportStream.listen('https://page.test/api/', 'kiosk', context.createGain());
+        while (line.phase !== 'open') await new Promise((go) => setTimeout(go, 10));
+        line.socket.send = () => {};
+        const sound = setInterval(() => line.socket.say(new ArrayBuffer(4)), 20);
+        while (line.phase === 'open' && !(line.roundTrip > 1000)) await new Promise((go) => setTimeout(go, 10));
+        clearInterval(sound);
+        line.close();
+        context.close();
+        return line.roundTrip;
+    }
+    // How many pieces of 10 ms a ring takes after one second of sound, of those that begin at these times after it, in pieces.
+    export async function taken_by_the_ring(times) {
+        const { Ring } = await import(ring);
+        const [own, side] = [new Ring(48000), () => new Float32Array(480).fill(0.1)];
+        let now = 0;
+        const put = (at) => own.put(at * 480, side(), side(), (now += 480));
+        for (let at = 0; at < 100; at += 1) put(at);
+        return times.map((at) => {
+            const before = own.write;
+            put(at + 100);
+            return own.write > before;
+        });
+    }
     export function rings_asked() { return world.asked; }
     export function spoken() { return world.spoken; }
 ")]
@@ -115,6 +161,11 @@ extern "C" {
     fn waits() -> bool;
     fn release();
     async fn swallow_a_packet() -> JsValue;
+    async fn hints(turn_only: bool, announced: bool, host: &str, answer: &str) -> JsValue;
+    fn shut_sockets();
+    async fn listen_in_vain();
+    async fn slow_round_trip() -> JsValue;
+    async fn taken_by_the_ring(times: Vec<i32>) -> JsValue;
     fn rings_asked() -> js_sys::Array;
     fn spoken() -> f32;
 }
@@ -190,4 +241,59 @@ async fn a_decoder_that_swallows_a_packet_shifts_the_sound_for_no_longer_than_a_
     let _stage = page().await;
     let shifts = js_sys::Array::from(&swallow_a_packet().await);
     assert_eq!(shifts.iter().filter_map(|shift| shift.as_f64()).collect::<Vec<_>>(), [480.0, 0.0]);
+}
+
+const ANSWER: &str = "v=0\r\na=candidate:1 1 udp 2130706431 192.0.2.1 8443 typ host\r\n\
+    a=candidate:2 1 tcp 1 192.0.2.1 8443 typ host tcptype passive\r\n";
+
+async fn hint(turn_only: bool, announced: bool, host: &str, answer: &str) -> String {
+    hints(turn_only, announced, host, answer).await.as_string().unwrap()
+}
+
+#[wasm_bindgen_test]
+async fn the_remedy_is_one_that_helps() {
+    let _world = World::new("", 0);
+    let _stage = page().await;
+    let not_reached =
+        "The relay offers 192.0.2.1:8443/udp and 192.0.2.1:8443/tcp, which this browser does not reach.";
+    let open = format!("{not_reached} Open 8443/udp or 8443/tcp on the way to it.");
+    assert_eq!(
+        hint(false, false, "relay.test", ANSWER).await,
+        format!("{not_reached} Start the relay with --announce relay.test.")
+    );
+    assert_eq!(hint(false, true, "relay.test", ANSWER).await, open);
+    assert_eq!(hint(false, false, "192.0.2.1", ANSWER).await, open, "it is offered already");
+    assert!(hint(false, false, "192.0.2.11", ANSWER).await.ends_with("--announce 192.0.2.11."));
+    assert_eq!(
+        hint(true, false, "relay.test", ANSWER).await,
+        "The relay allows no way but TURN, and none of its TURN servers leads this browser to it."
+    );
+    assert_eq!(
+        hint(false, true, "relay.test", "v=0\r\n").await,
+        "The relay offers no address: it must be able to resolve the names that it announces."
+    );
+    shut_sockets();
+    listen_in_vain().await;
+    let proxy = " The WebSocket did not open: a proxy must pass on Upgrade and Connection.";
+    assert_eq!(hint(false, true, "relay.test", ANSWER).await, open + proxy);
+}
+
+#[wasm_bindgen_test]
+async fn an_answer_that_is_on_its_way_counts_for_the_delay() {
+    let _world = World::new("", 0);
+    let _stage = page().await;
+    assert!(slow_round_trip().await.as_f64() > Some(1_000.0));
+}
+
+#[wasm_bindgen_test]
+async fn sound_that_came_twice_is_heard_once_and_a_clock_that_was_set_back_is_followed() {
+    let _world = World::new("", 0);
+    let taken = async |times: Vec<i32>| {
+        let taken = js_sys::Array::from(&taken_by_the_ring(times).await);
+        taken.iter().map(|taken| taken.is_truthy()).collect::<Vec<_>>()
+    };
+    assert_eq!(taken(vec![-1, 0, 0, -5, 1, 1, 2]).await, [false, true, false, false, true, false, true]);
+    let set_back = taken((-50..-30).collect()).await;
+    assert_eq!(set_back.iter().position(|taken| *taken), Some(9));
+    assert!(set_back[9..].iter().all(|taken| *taken), "{set_back:?}");
 }
