@@ -95,7 +95,7 @@ fn warnings(settings: &Settings) -> Vec<String> {
     warnings
 }
 
-/// Asks the STUN and TURN servers, and says what is wrong with them. Takes five seconds at most.
+/// Asks the STUN and TURN servers, and says what is wrong with them. Takes six seconds at most.
 fn ask_servers(settings: &Settings, options: &Options) -> Vec<String> {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return vec!["warning: STUN and TURN servers could not be asked".to_owned()];

@@ -72,15 +72,15 @@ impl Network {
 
     /// The addresses to give to a listener whose request came from `listener`. Takes a second at most.
     ///
-    /// What the user announces stands in for the host's own addresses; what was found out is added to either.
+    /// What the user announces stands in for the host's own addresses, unless nothing of it can be resolved; what was found
+    /// out is added to either.
     pub(crate) async fn reachable(&self, listener: IpAddr) -> Candidates {
         let announce = self.announce.borrow().clone();
-        let mut reachable = if announce.is_empty() {
-            self.listening.own(&host_addresses(), listener)
-        } else {
-            let resolved = join_all(announce.iter().map(|entry| self.names.resolve(&entry.host))).await;
-            self.listening.announced(announce.iter().zip(resolved))
-        };
+        let resolved = join_all(announce.iter().map(|entry| self.names.resolve(&entry.host))).await;
+        let mut reachable = self.listening.announced(announce.iter().zip(resolved));
+        if reachable.udp.is_empty() && reachable.tcp.is_empty() {
+            reachable = self.listening.own(&host_addresses(), listener);
+        }
         self.listening.add_outside(&self.outside.borrow(), &mut reachable);
         debug!(?reachable, %listener, "Candidates");
         reachable
@@ -254,6 +254,19 @@ mod tests {
         assert_eq!(announced(&open, &["[2001:db8::1]:9000/tcp"]), pair("", "[2001:db8::1]:9000"));
         assert_eq!(announced(&open, &["203.0.113.7:7000/udp"]), pair("203.0.113.7:7000", ""));
         assert_eq!(announced(&open, &["203.0.113.7:7000"]), pair("203.0.113.7:7000", "203.0.113.7:7000"));
+    }
+
+    #[tokio::test]
+    async fn where_no_announced_name_can_be_resolved_the_hosts_own_addresses_are_offered() {
+        let open = listening("[::]:8443", &["[::]:9443"]);
+        let entries = ["nowhere.invalid", "elsewhere.invalid:9000/tcp"];
+        let (_announce, announced) = watch::channel(entries.map(|entry| entry.parse().unwrap()).into());
+        let (_find, outside) = watch::channel(Arc::from([]));
+        let listener = "127.0.0.1".parse().unwrap();
+        let Candidates { udp, tcp } =
+            Network::new(open.clone(), announced, outside).reachable(listener).await;
+        assert!(words(&udp).contains("127.0.0.1:8443"), "{udp:?}");
+        assert!(words(&tcp).contains("127.0.0.1:9443"), "{tcp:?}");
     }
 
     #[test]

@@ -30,10 +30,35 @@ enum Trouble {
     Refused { code: u16, reason: String },
 }
 
-/// What is wrong with a TURN server, in words for people and with a remedy; none where all is well.
+/// What became of trying a TURN server.
+pub(super) struct Tried {
+    /// What is wrong with it, in words for people and with a remedy.
+    pub(super) trouble: Option<String>,
+    /// What it gave, at each of its addresses.
+    given: Vec<Given>,
+}
+
+/// An address that relays, and is to be given back.
+struct Given {
+    line: Line,
+    farewell: Request,
+}
+
+/// What is wrong with a TURN server, in words for people and with a remedy; none where all is well. Takes six seconds at
+/// most.
 pub(crate) async fn turn(url: &IceUrl, credentials: Option<&TurnCredentials>) -> Option<String> {
-    let trouble = try_server(url, credentials).await.err()?;
-    Some(trouble.words(url, credentials))
+    let tried = try_turn(url, credentials).await;
+    let trouble = tried.trouble.clone();
+    tried.give_back().await;
+    trouble
+}
+
+/// The same, but what the server gave is not given back yet. Takes five seconds at most.
+pub(super) async fn try_turn(url: &IceUrl, credentials: Option<&TurnCredentials>) -> Tried {
+    match at_all_addresses(url, |address| allocate(url, credentials, address)).await {
+        Ok(given) => Tried { trouble: None, given },
+        Err(trouble) => Tried { trouble: Some(trouble.words(url, credentials)), given: Vec::new() },
+    }
 }
 
 /// What is wrong with a STUN server, likewise.
@@ -46,14 +71,20 @@ pub(crate) async fn stun(url: &IceUrl) -> Option<String> {
     Some(trouble.words(url, None))
 }
 
-async fn try_server(url: &IceUrl, credentials: Option<&TurnCredentials>) -> Result<(), Trouble> {
-    at_all_addresses(url, |address| allocate(url, credentials, address)).await
+impl Tried {
+    /// Gives back what the server gave, without waiting long for it: the server would forget it in ten minutes anyway.
+    pub(super) async fn give_back(self) {
+        let farewells = self.given.into_iter().map(|Given { mut line, farewell }| async move {
+            let _ = timeout(FAREWELL, line.ask(&farewell)).await;
+        });
+        join_all(farewells).await;
+    }
 }
 
-/// Resolves the server's name, and tries all of its addresses. One that works will do.
-async fn at_all_addresses<F>(url: &IceUrl, attempt: impl Fn(SocketAddr) -> F) -> Result<(), Trouble>
+/// Resolves the server's name, and tries all of its addresses. One that works will do; what came of all that do is returned.
+async fn at_all_addresses<T, F>(url: &IceUrl, attempt: impl Fn(SocketAddr) -> F) -> Result<Vec<T>, Trouble>
 where
-    F: Future<Output = Result<(), Trouble>>,
+    F: Future<Output = Result<T, Trouble>>,
 {
     let began = tokio::time::Instant::now();
     let found = timeout(PATIENCE, tokio::net::lookup_host((url.host.as_str(), url.port()))).await;
@@ -62,34 +93,31 @@ where
     addresses.truncate(MAX_ADDRESSES);
     let left = PATIENCE.saturating_sub(began.elapsed());
     let attempts = addresses.into_iter().map(|address| timeout(left, attempt(address)));
-    let mut worst = Trouble::NoAddress;
+    let (mut good, mut worst) = (Vec::new(), Trouble::NoAddress);
     for ended in join_all(attempts).await {
         match ended.unwrap_or(Err(Trouble::Late)) {
-            Ok(()) => return Ok(()),
+            Ok(came) => good.push(came),
             // A refusal says more than silence.
             Err(trouble) if trouble.weight() >= worst.weight() => worst = trouble,
             Err(_) => {}
         }
     }
-    Err(worst)
+    if good.is_empty() { Err(worst) } else { Ok(good) }
 }
 
-/// Asks for an address that relays, and gives it back.
+/// Asks for an address that relays.
 async fn allocate(
     url: &IceUrl,
     credentials: Option<&TurnCredentials>,
     address: SocketAddr,
-) -> Result<(), Trouble> {
+) -> Result<Given, Trouble> {
     let mut line = Line::open(url, address).await?;
     let mut proof = None;
     // Without credentials, with them, and once more if the server has changed its nonce meanwhile.
     for _ in 0..3 {
         let (code, reason, realm, nonce) = match line.ask(&Request::allocate(proof.as_ref())?).await? {
             Reply::Success { .. } => {
-                let farewell = Request::give_back(proof.as_ref())?;
-                // It would be forgotten in ten minutes anyway.
-                let _ = timeout(FAREWELL, line.ask(&farewell)).await;
-                return Ok(());
+                return Ok(Given { farewell: Request::give_back(proof.as_ref())?, line });
             }
             Reply::Refused { code, reason, realm, nonce } => (code, reason, realm, nonce),
         };

@@ -21,16 +21,26 @@ const SOON: Duration = Duration::from_secs(3);
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// So many times in succession one family may be without an answer while the other one has one, until it is forgotten.
+const MAX_MISSED: u32 = 5;
+
 /// What is known of the outside.
 #[derive(Default)]
 struct Outside {
-    v4: Option<IpAddr>,
-    v6: Option<IpAddr>,
+    v4: Family,
+    v6: Family,
     /// Whether it was told that the server does not answer.
     is_lost: bool,
 }
 
-/// Keeps `outside` up to date, as `server` sees it; what was known last stays while the server fails.
+/// What is known of one family of addresses.
+#[derive(Default)]
+struct Family {
+    ip: Option<IpAddr>,
+    missed: u32,
+}
+
+/// Keeps `outside` up to date, as `server` sees it; what was known last stays while the server fails altogether.
 pub(super) async fn keep(mut server: watch::Receiver<Option<IceUrl>>, outside: watch::Sender<Arc<[IpAddr]>>) {
     loop {
         let asked = server.borrow_and_update().clone();
@@ -100,16 +110,40 @@ impl Outside {
             return;
         }
         let recovered = std::mem::take(&mut self.is_lost);
-        for ip in found {
-            let known = if ip.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
-            if known.replace(ip) != Some(ip) || recovered {
-                info!("The outside sees this host as {ip}, says the STUN server {url}");
+        for (family, is_mine) in
+            [(&mut self.v4, IpAddr::is_ipv4 as fn(&IpAddr) -> bool), (&mut self.v6, IpAddr::is_ipv6)]
+        {
+            match found.iter().copied().find(is_mine) {
+                Some(ip) if family.note(ip) || recovered => {
+                    info!("The outside sees this host as {ip}, says the STUN server {url}");
+                }
+                Some(_) => {}
+                None => family.miss(url),
             }
         }
     }
 
     fn addresses(&self) -> Vec<IpAddr> {
-        self.v4.into_iter().chain(self.v6).collect()
+        self.v4.ip.into_iter().chain(self.v6.ip).collect()
+    }
+}
+
+impl Family {
+    /// Takes what the server says, and returns whether it is new.
+    fn note(&mut self, ip: IpAddr) -> bool {
+        self.missed = 0;
+        self.ip.replace(ip) != Some(ip)
+    }
+
+    fn miss(&mut self, url: &IceUrl) {
+        self.missed = self.missed.saturating_add(1);
+        if self.missed >= MAX_MISSED
+            && let Some(ip) = self.ip.take()
+        {
+            info!(
+                "The outside no longer sees this host as {ip}, as the STUN server {url} answers by the other family alone"
+            );
+        }
     }
 }
 
@@ -174,5 +208,23 @@ mod tests {
         outside.note(vec!["203.0.113.8".parse().unwrap()], &url);
         let known = outside.addresses();
         assert_eq!(known, ["203.0.113.8".parse::<IpAddr>().unwrap(), "2001:db8::7".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_family_that_is_gone_is_forgotten_while_the_other_one_answers() {
+        let url = IceUrl::plain_stun("stun.example.org").unwrap();
+        let (v4, v6): (IpAddr, IpAddr) = ("203.0.113.7".parse().unwrap(), "2001:db8::7".parse().unwrap());
+        let mut outside = Outside::default();
+        outside.note(vec![v4, v6], &url);
+        (0..4).for_each(|_| outside.note(vec![v4], &url));
+        assert_eq!(outside.addresses(), [v4, v6], "a few lost answers mean nothing");
+        outside.note(vec![v4, v6], &url);
+        (0..20).for_each(|_| outside.note(Vec::new(), &url));
+        (0..4).for_each(|_| outside.note(vec![v4], &url));
+        assert_eq!(outside.addresses(), [v4, v6], "nor do those that a silent server owes");
+        outside.note(vec![v4], &url);
+        assert_eq!(outside.addresses(), [v4]);
+        outside.note(vec![v6], &url);
+        assert_eq!(outside.addresses(), [v4, v6]);
     }
 }

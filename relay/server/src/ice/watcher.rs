@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::check;
+use super::check::{self, Tried};
 use crate::options::{Announce, IceOptions};
 
 /// How often they are tried while nobody asks.
@@ -27,12 +27,12 @@ pub(super) struct Watcher {
     options: watch::Receiver<Arc<IceOptions>>,
     known: watch::Sender<Arc<[api::IceCheck]>>,
     /// Of what configuration the last try was, and when; held while a try runs, so that there is one at a time.
-    last: Mutex<Option<(Arc<IceOptions>, Instant)>>,
+    last: Arc<Mutex<Option<(Arc<IceOptions>, Instant)>>>,
 }
 
 impl Watcher {
     pub(super) fn new(options: watch::Receiver<Arc<IceOptions>>) -> Self {
-        Self { options, known: watch::Sender::new(Arc::from([])), last: Mutex::default() }
+        Self { options, known: watch::Sender::new(Arc::from([])), last: Arc::default() }
     }
 
     /// What is known, if it was found lately; else what is found now. Takes five seconds at most, or ten if a try runs already.
@@ -62,7 +62,7 @@ impl Watcher {
     }
 
     async fn check(&self, good_for: Duration) -> Arc<[api::IceCheck]> {
-        let mut last = self.last.lock().await;
+        let mut last = self.last.clone().lock_owned().await;
         let options = self.options.borrow().clone();
         if let Some((of, at)) = &*last
             && Arc::ptr_eq(of, &options)
@@ -70,10 +70,18 @@ impl Watcher {
         {
             return self.known.borrow().clone();
         }
-        let found: Arc<[api::IceCheck]> = check_all(&options).await.into();
-        *last = Some((options, Instant::now()));
-        self.known.send_replace(found.clone());
-        found
+        let known = self.known.clone();
+        // A task of its own, for those who ask may go before it ends, and the next would have to begin again.
+        let running = tokio::spawn(async move {
+            let (found, tried) = check_all(&options).await;
+            *last = Some((options, Instant::now()));
+            known.send_replace(found);
+            drop(last);
+            tokio::spawn(join_all(tried.into_iter().map(Tried::give_back)));
+        });
+        // It fails only where the relay stops.
+        let _ = running.await;
+        self.known.borrow().clone()
     }
 }
 
@@ -110,16 +118,18 @@ pub(super) async fn tell(
     }
 }
 
-/// Tries every TURN URL.
-async fn check_all(options: &IceOptions) -> Vec<api::IceCheck> {
+/// Tries every TURN URL. What the servers gave is still to be given back.
+async fn check_all(options: &IceOptions) -> (Arc<[api::IceCheck]>, Vec<Tried>) {
     let turns = options.servers.iter().flat_map(|entry| {
         let turns = entry.urls.iter().filter(|url| url.scheme.is_turn());
         turns.map(|url| (url, entry.credentials.as_ref()))
     });
     let checks = turns.map(|(url, credentials)| async move {
-        api::IceCheck { url: url.to_string(), trouble: check::turn(url, credentials).await }
+        let tried = check::try_turn(url, credentials).await;
+        (api::IceCheck { url: url.to_string(), trouble: tried.trouble.clone() }, tried)
     });
-    join_all(checks).await
+    let (checks, tried): (Vec<_>, Vec<_>) = join_all(checks).await.into_iter().unzip();
+    (checks.into(), tried)
 }
 
 /// What is wrong, if it is, for the page.
@@ -186,6 +196,27 @@ mod tests {
         assert!(is_well().await);
         configure.send_replace(options(&[format!("turn:127.0.0.1:{}", unused_port().await)]));
         assert!(!is_well().await);
+    }
+
+    #[tokio::test]
+    async fn a_try_that_nobody_waits_for_any_more_goes_on_and_serves_the_next() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("turn:{}", socket.local_addr().unwrap());
+        let (_configure, configured) = watch::channel(options(&[url]));
+        let watcher = Watcher::new(configured);
+        for _ in 0..5 {
+            tokio::select! {
+                biased;
+                found = watcher.check_lately() => panic!("nobody has answered, and yet {found:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        let (_, tries_from) = socket.recv_from(&mut [0; 2048]).await.unwrap();
+        while let Ok((_, from)) = socket.try_recv_from(&mut [0; 2048]) {
+            assert_eq!(from, tries_from, "another try has begun");
+        }
+        serve(socket);
+        assert_eq!(watcher.check_lately().await[0].trouble, None);
     }
 
     #[tokio::test]

@@ -12,8 +12,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-/// For how long a session waits for a name.
+/// For how long a session waits for a name of which nothing is known.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// For how long it waits for news where an answer is known.
+const NEWS: Duration = Duration::from_millis(200);
+
+/// For how long an answer needs no news.
+const FRESH: Duration = Duration::from_secs(30);
 
 /// For how long an answer serves while the resolver fails.
 const MEMORY: Duration = Duration::from_secs(300);
@@ -37,24 +43,37 @@ struct Name {
 }
 
 impl Names {
-    /// The addresses that a name stands for; none where it cannot be resolved in time, and could not lately.
+    /// The addresses that a name stands for; none where it cannot be resolved in time, and could not lately. What is known
+    /// is renewed behind.
     pub(crate) async fn resolve(&self, host: &str) -> Vec<IpAddr> {
         if let Ok(ip) = host.parse() {
             return vec![ip];
         }
         let mut running = self.look_up(host);
-        let slow = tokio::time::timeout(PATIENCE, running.changed()).await.is_err();
+        let patience = match self.known_of(host) {
+            Some((found, age)) if age < FRESH => return found,
+            Some(_) => NEWS,
+            None => PATIENCE,
+        };
+        let slow = tokio::time::timeout(patience, running.changed()).await.is_err();
+        if let Some((found, _)) = self.known_of(host) {
+            return found;
+        }
         let mut known = self.known();
         let name = known.entry(host.to_owned()).or_default();
-        match &name.good {
-            Some((found, at)) if at.elapsed() < MEMORY => return found.clone(),
-            _ => {}
-        }
         if !std::mem::replace(&mut name.left_out, true) {
             let why = if slow { "takes too long to resolve" } else { "cannot be resolved" };
             warn!("{host} is announced but {why}; it is left out until it can be");
         }
         Vec::new()
+    }
+
+    /// What a name stood for, and how long ago.
+    fn known_of(&self, host: &str) -> Option<(Vec<IpAddr>, Duration)> {
+        let known = self.known();
+        let (found, at) = known.get(host)?.good.as_ref()?;
+        let age = at.elapsed();
+        (age < MEMORY).then(|| (found.clone(), age))
     }
 
     /// Joins the lookup that runs, or begins one.
@@ -169,6 +188,25 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         tokio::time::sleep(Duration::from_secs(30)).await;
         assert_eq!(names.resolve("a.example").await.len(), 1, "what came late serves the next");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_known_answer_makes_no_session_wait_for_a_slow_resolver() {
+        let changed = || Ok(vec!["192.0.2.8".parse().unwrap()]);
+        let (names, asked) = names(move |n| if n == 0 { (0, found()) } else { (10, changed()) });
+        let timed = async || {
+            let began = Instant::now();
+            let found = names.resolve("a.example").await;
+            (found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), began.elapsed())
+        };
+        assert_eq!(timed().await, ("192.0.2.7".to_owned(), Duration::ZERO));
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(timed().await, ("192.0.2.7".to_owned(), Duration::ZERO));
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 2, "it is looked up behind");
+        assert_eq!(timed().await, ("192.0.2.8".to_owned(), Duration::ZERO));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(timed().await, ("192.0.2.8".to_owned(), Duration::from_millis(200)));
     }
 
     #[tokio::test]

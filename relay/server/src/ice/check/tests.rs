@@ -208,6 +208,27 @@ async fn a_server_that_says_nothing_is_given_up_in_five_seconds() {
     assert!(began.elapsed() <= PATIENCE + Duration::from_millis(50));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_slow_to_give_and_silent_at_the_farewell_answers_nevertheless() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let url: IceUrl = format!("turn:{}", socket.local_addr().unwrap()).parse().unwrap();
+    let grants_at = tokio::time::Instant::now() + Duration::from_millis(4500);
+    tokio::spawn(async move {
+        let mut buffer = [0; 2048];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            let message = Message::from_bytes(&buffer[..length]).unwrap();
+            if message.attribute::<Username>().is_err() {
+                socket.send_to(&refusal(&message, 401, "one").unwrap(), from).await.unwrap();
+            } else if tokio::time::Instant::now() < grants_at {
+                tokio::time::sleep_until(grants_at).await;
+                socket.send_to(&success(&message).unwrap(), from).await.unwrap();
+            }
+        }
+    });
+    assert_eq!(turn(&url, Some(&fixed("hush"))).await, None);
+}
+
 #[tokio::test]
 async fn something_else_at_the_port_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
