@@ -26,8 +26,14 @@ const LATELY: Duration = Duration::from_secs(10);
 pub(super) struct Watcher {
     options: watch::Receiver<Arc<IceOptions>>,
     known: watch::Sender<Arc<[api::IceCheck]>>,
-    /// Of what configuration the last try was, and when; held while a try runs, so that there is one at a time.
-    last: Arc<Mutex<Option<(Arc<IceOptions>, Instant)>>>,
+    /// Held while a try runs, so that there is one at a time.
+    last: Arc<Mutex<Option<Try>>>,
+}
+
+/// The last try.
+struct Try {
+    of: Arc<IceOptions>,
+    ended: Instant,
 }
 
 impl Watcher {
@@ -64,9 +70,9 @@ impl Watcher {
     async fn check(&self, good_for: Duration) -> Arc<[api::IceCheck]> {
         let mut last = self.last.clone().lock_owned().await;
         let options = self.options.borrow().clone();
-        if let Some((of, at)) = &*last
+        if let Some(Try { of, ended }) = &*last
             && Arc::ptr_eq(of, &options)
-            && at.elapsed() < good_for
+            && ended.elapsed() < good_for
         {
             return self.known.borrow().clone();
         }
@@ -74,7 +80,7 @@ impl Watcher {
         // A task of its own, for those who ask may go before it ends, and the next would have to begin again.
         let running = tokio::spawn(async move {
             let (found, tried) = check_all(&options).await;
-            *last = Some((options, Instant::now()));
+            *last = Some(Try { of: options, ended: Instant::now() });
             known.send_replace(found);
             drop(last);
             tokio::spawn(join_all(tried.into_iter().map(Tried::give_back)));
