@@ -8,6 +8,8 @@ mod stage;
 mod stream;
 #[path = "page/talk.rs"]
 mod talk;
+#[path = "page/way.rs"]
+mod way;
 
 use std::collections::BTreeMap;
 

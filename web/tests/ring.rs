@@ -19,6 +19,7 @@ wasm_bindgen_test_configure!(run_in_browser);
         even: () => 20,
         uneven: () => 20 + 15 * random(),
         bursts: (at) => 20 + (Math.ceil(at / 0.2) * 0.2 - at) * 1000,
+        stall: (at) => 20 + (at > 3 && at < 5 ? (5 - at) * 1000 : 0),
         trouble: (at) => 20 + (at > 4 && at < 10 ? 200 * random() : 0) + (at > 7 && at < 9 ? (9 - at) * 1000 : 0),
     };
     const lost = {
@@ -159,6 +160,17 @@ async fn jitter_and_a_stall_are_survived_and_soon_forgotten() {
         assert!(figure(&played, "skipped") > 1.5);
         assert!(delay(15.0) < 60.0, "five seconds later {} ms", delay(15.0));
         assert!(figure(&played, "concealed") < 0.03);
+    }
+}
+
+#[wasm_bindgen_test]
+async fn after_a_stall_the_sound_goes_on_at_its_end() {
+    for hertz in [97.0, 440.0, 1_000.0] {
+        let played = played("stall", hertz, 48_000, 10.0).await;
+        let (at_once, later) = (delay_at(&played, 5.12), delay_at(&played, 9.0));
+        assert!(at_once < 450.0 && later < 150.0, "{at_once} ms, then {later} ms");
+        let silence = figure(&played, "longest_silence");
+        assert!((1.8..2.1).contains(&silence), "{silence} s");
     }
 }
 

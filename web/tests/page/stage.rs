@@ -15,8 +15,89 @@ use soundport_web::components::SourceCardProps;
     const relay = { list: '[]', status: 0, streams: true, offers: [], asked: [], ended: [], peers: [], stream: null };
     export function play(list) {
         relay.peers.forEach((peer) => peer.close());
-        Object.assign(relay, { list, status: 0, streams: true, offers: [], asked: [], ended: [], peers: [], stream: null, answers: false, full: false });
+        Object.assign(relay, { list, status: 0, streams: true, offers: [], asked: [], ended: [], peers: [], stream: null, answers: false, full: false, reach: true, closed: false });
+        for (const socket of sockets) socket.close();
+        sockets.length = 0;
     }
+    // From here on no address of the relay's leads anywhere, or all do again.
+    export function reach(reached) { relay.reach = reached; }
+    export function close_to_others() { Object.assign(relay, { status: -1, closed: true }); }
+    const host = document.createElement('meta');
+    host.name = 'soundport-relay';
+    export function elsewhere(address) {
+        host.content = address;
+        if (address) document.head.append(host); else host.remove();
+    }
+    // What a browser has, taken away and given back.
+    const parts = {};
+    export function take_away(name) { parts[name] = window[name]; window[name] = undefined; }
+    export function give_back(name) { window[name] = parts[name]; }
+    // A WebSocket to the relay, which plays a tone to listeners and keeps what talkers send.
+    const sockets = [];
+    export function sockets_open() { return sockets.filter(({ readyState }) => readyState === 1).length; }
+    export function said() { return sockets.flatMap(({ said }) => said); }
+    let packets;
+    const encoded = async () => {
+        const found = [];
+        const encoder = new AudioEncoder({ error: console.error, output: (packet) => {
+            const data = new Uint8Array(packet.byteLength);
+            packet.copyTo(data);
+            found.push(data);
+        } });
+        encoder.configure({ codec: 'opus', sampleRate: 48000, numberOfChannels: 2, bitrate: 64000, opus: { frameDuration: 10000 } });
+        for (let at = 0; at < 100; at += 1) {
+            const data = Float32Array.from({ length: 960 }, (_, index) => 0.2 * Math.sin((2 * Math.PI * 400 * ((index % 480) + at * 480)) / 48000));
+            encoder.encode(new AudioData({ format: 'f32-planar', sampleRate: 48000, numberOfFrames: 480, numberOfChannels: 2, timestamp: at * 10000, data }));
+        }
+        await encoder.flush();
+        return found;
+    };
+    const Sockets = window.WebSocket;
+    window.WebSocket = class extends EventTarget {
+        static OPEN = 1;
+        constructor(url, protocols) {
+            super();
+            Object.assign(this, { url: String(url), protocols, readyState: 0, bufferedAmount: 0, said: [] });
+            if (!this.url.endsWith('/stream')) return new Sockets(url, protocols);
+            sockets.push(this);
+            setTimeout(() => this.begin(), 5);
+        }
+        async begin() {
+            packets ??= encoded();
+            const tones = await packets;
+            this.readyState = 1;
+            const name = this.protocols[1].replace('ticket.', '');
+            this.tell(JSON.stringify({ session: 'of-' + name, talker: 40 + sockets.length }));
+            const begun = performance.now();
+            let sent = 0;
+            this.timer = name.startsWith('listen') && setInterval(() => {
+                for (; sent * 10 < performance.now() - begun; sent += 1) {
+                    const tone = tones[sent % tones.length];
+                    const data = new Uint8Array(4 + tone.length);
+                    new DataView(data.buffer).setUint32(0, (0xffffff00 + sent * 480) >>> 0);
+                    data.set(tone, 4);
+                    this.tell(data.buffer);
+                }
+            }, 10);
+        }
+        tell(data) {
+            const event = new MessageEvent('message', { data });
+            this.onmessage?.(event);
+            this.dispatchEvent(event);
+        }
+        send(data) { if (typeof data === 'string') this.tell(data); else this.said.push(data.length); }
+        close() {
+            clearInterval(this.timer);
+            if (this.readyState === 3) return;
+            this.readyState = 3;
+            this.onclose?.({ code: 1005 });
+        }
+    };
+    const configure = RTCPeerConnection.prototype.setConfiguration;
+    RTCPeerConnection.prototype.setConfiguration = function (taken) {
+        relay.asked.push('configured: ' + JSON.stringify(taken));
+        return configure.call(this, taken);
+    };
     export function answer_listeners(full) { relay.answers = true; relay.full = full; }
     export function refuse(status) { relay.status = status; }
     export function refuse_streams() { relay.streams = false; }
@@ -58,11 +139,21 @@ use soundport_web::components::SourceCardProps;
             relay.ear.createMediaStreamSource(element.srcObject).connect(peer.analyser);
         };
         relay.peers.push(peer);
+        if (at.includes('/whep/')) {
+            relay.ear ??= new AudioContext();
+            const [tone, end] = [relay.ear.createOscillator(), relay.ear.createMediaStreamDestination()];
+            tone.connect(end);
+            tone.start();
+            peer.addTrack(end.stream.getAudioTracks()[0], end.stream);
+        }
         await peer.setRemoteDescription({ type: 'offer', sdp: offer });
         await peer.setLocalDescription(await peer.createAnswer());
         while (peer.iceGatheringState !== 'complete') await new Promise((done) => { peer.onicegatheringstatechange = done; });
         const location = new URL(at).pathname + '/talk' + relay.peers.length;
-        const answer = new Response(peer.localDescription.sdp, { status: 201, headers: { location, 'soundport-talker': '7' } });
+        const named = 'a=candidate:1 1 udp 2130706431 192.0.2.1 8443 typ host\\r\\n';
+        const away = (sdp) => sdp.replace(/a=candidate.*\\r\\n/g, '').replace('a=end-of-candidates', 'a=x') + named;
+        const sdp = relay.reach ? peer.localDescription.sdp : away(peer.localDescription.sdp);
+        const answer = new Response(sdp, { status: 201, headers: { location, 'soundport-talker': '7' } });
         return Object.defineProperty(answer, 'url', { value: at });
     };
     export function ended() { return relay.ended; }
@@ -117,8 +208,18 @@ use soundport_web::components::SourceCardProps;
     const others = window.fetch;
     window.fetch = async (url, options) => {
         const at = String(url);
+        if (options?.mode === 'no-cors' && relay.closed) return new Response('');
         if (!at.includes('/api/') && !at.includes('/whep/') && !at.includes('/whip/')) return others.call(window, url, options);
         relay.asked.push(at);
+        if (at.endsWith('/api/ice')) {
+            await new Promise((done) => setTimeout(done, 30));
+            return new Response('{\"iceServers\":[{\"urls\":[\"turn:192.0.2.9:3478\"],\"username\":\"' + relay.asked.length + '\",\"credential\":\"x\"}]}');
+        }
+        if (at.endsWith('/api/streams')) {
+            relay.asked.push('stream: ' + options.body);
+            const { purpose } = JSON.parse(options.body);
+            return new Response(JSON.stringify({ ticket: purpose + relay.asked.length }), { status: 201 });
+        }
         if (relay.status < 0) throw new TypeError('nobody there');
         if (at.includes('/api/events')) return relay.streams ? events(options.signal) : new Response('{}', { status: 503 });
         if (at.includes('/api/sources')) return new Response(relay.list);
@@ -135,6 +236,13 @@ use soundport_web::components::SourceCardProps;
 ")]
 extern "C" {
     fn play(list: &str);
+    fn reach(reached: bool);
+    fn close_to_others();
+    fn elsewhere(address: &str);
+    fn take_away(name: &str);
+    fn give_back(name: &str);
+    fn sockets_open() -> u32;
+    fn said() -> js_sys::Array;
     fn refuse(status: i32);
     fn answer_listeners(full: bool);
     fn refuse_streams();
@@ -272,6 +380,18 @@ pub(crate) fn hand(what: &str, stage: &Stage, selector: Option<&str>) {
     press(what, &on, " ");
 }
 
+/// Has a page begin whose relay is at another address; an empty one for a page's own.
+pub(crate) fn relay_is_at(address: &str) {
+    elsewhere(address);
+}
+
+/// Runs something in a browser that lacks these.
+pub(crate) async fn without(names: &[&str], run: impl AsyncFnOnce()) {
+    names.iter().for_each(|name| take_away(name));
+    run().await;
+    names.iter().for_each(|name| give_back(name));
+}
+
 /// The tab's title.
 pub(crate) fn tab_title() -> String {
     document().title()
@@ -376,6 +496,31 @@ impl Stage {
     /// From here on the relay answers those who listen, too; and for talkers it is full, or not.
     pub(crate) fn relay_answers_listeners(&self, full: bool) {
         answer_listeners(full);
+    }
+
+    /// From here on the relay's addresses lead somewhere, or nowhere.
+    pub(crate) fn relay_is_reached(&self, reached: bool) {
+        reach(reached);
+    }
+
+    /// From here on the relay does not let this page read what it says.
+    pub(crate) fn relay_closes(&self) {
+        close_to_others();
+    }
+
+    /// How many streams there are.
+    pub(crate) fn streams(&self) -> u32 {
+        sockets_open()
+    }
+
+    /// How many packets were sent over streams.
+    pub(crate) fn packets_said(&self) -> u32 {
+        said().length()
+    }
+
+    /// What the relay was asked, and what else is noted beside, where it holds this.
+    pub(crate) fn asked(&self, part: &str) -> Vec<String> {
+        asked().iter().filter_map(|at| at.as_string()).filter(|at| at.contains(part)).collect()
     }
 
     /// From here on the relay refuses every offer (0: none).

@@ -7,7 +7,7 @@ use crate::stage::{self, Stage, source, until};
 
 const TALK: &str = "[data-action=talk]";
 
-fn talkable(id: &str, state: TalkbackState, talkers: &[(u32, bool)]) -> Source {
+pub(crate) fn talkable(id: &str, state: TalkbackState, talkers: &[(u32, bool)]) -> Source {
     let talkers = talkers.iter().map(|(id, speaking)| Talker { id: *id, speaking: *speaking }).collect();
     let talkback = Talkback { state, talkers, trouble: None };
     Source { talk: true, talkback: Some(talkback), ..source(id, SourceState::Live) }
