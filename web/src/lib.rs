@@ -5,6 +5,7 @@
 
 pub mod components;
 pub mod desk;
+#[cfg(any(target_arch = "wasm32", test))]
 mod heap;
 pub mod hooks;
 mod js;
