@@ -82,6 +82,21 @@ fn a_wrong_secret_is_named_at_start_in_events_and_on_the_page() -> Result<()> {
 }
 
 #[test]
+fn where_the_relay_allows_turn_alone_the_page_takes_no_other_way() -> Result<()> {
+    let _turn = turn();
+    let stage = Stage::set(Coturn::SECRET, &["--ice-policy", "relay"])?;
+    let Stage { site, .. } = &stage;
+    site.close(&[])?;
+    site.browser().inside(|| {
+        let browser = Browser::start()?;
+        browser.listen(&site.page(), SOURCE)?;
+        browser.wait_way(SOURCE, "turn-udp", LIMIT)?;
+        browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
+        browser.close()
+    })
+}
+
+#[test]
 fn turn_that_is_down_is_named_until_it_is_back() -> Result<()> {
     let _turn = turn();
     let mut stage = Stage::set(Coturn::SECRET, &[])?;
