@@ -39,7 +39,7 @@ pub fn way_label(way: Way) -> Option<&'static str> {
 }
 
 /// What it means that sound comes by a stream.
-pub const STREAM_NOTE: &str = "WebRTC is blocked here: see Details.";
+pub const STREAM_NOTE: &str = "WebRTC is blocked. Details say why.";
 
 #[cfg(test)]
 mod tests {
