@@ -1,5 +1,6 @@
 //! The page: built by Trunk into `dist/`, and not again while nothing it is made of has changed.
 
+mod panics;
 mod short;
 
 use std::collections::BTreeMap;
@@ -36,11 +37,32 @@ pub(crate) fn build(cache: &Cache) -> Result<()> {
         return Ok(());
     }
     step("Building the page (about 2 minutes the first time)", || match &wasm_opt {
-        Some(folder) => run(&mut trunk(&[&tools[..], std::slice::from_ref(folder)].concat())?),
+        Some(folder) => build_with(cache, &tools, &folder.join("wasm-opt")),
         None => build_without_npm(cache, &tools),
     })?;
     short::shorten(&top.join("dist"))?;
     record.write()
+}
+
+/// Trunk would hand the program to wasm-opt as the compiler made it: here it is made ready for that first.
+fn build_with(cache: &Cache, tools: &[PathBuf], wasm_opt: &Path) -> Result<()> {
+    run(&mut trunk(&[tools, &[npm::no_wasm_opt(cache)?]].concat())?)?;
+    let top = workspace::top();
+    let file = short::only(&top.join("dist"), "wasm")?;
+    let wasm =
+        panics::without_words(&fs::read(&file)?).context("the page's program is not as it should be")?;
+    fs::write(&file, wasm)?;
+    let page = fs::read_to_string(top.join("web/index.html"))?;
+    let level = attribute(&page, "data-wasm-opt").context("web/index.html names no level of wasm-opt")?;
+    let more = attribute(&page, "data-wasm-opt-params").unwrap_or_default();
+    let mut command = Command::new(wasm_opt);
+    run(command.arg(format!("-O{level}")).args(more.split_whitespace()).arg(&file).arg("-o").arg(&file))
+}
+
+/// What stands between the quotes after `name=`.
+fn attribute<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+    let (_, after) = page.split_once(&format!("{name}=\""))?;
+    after.split_once('"').map(|(value, _)| value)
 }
 
 /// Without npm Trunk downloads wasm-opt by itself; where that fails too, the page is left as the compiler made it.

@@ -39,7 +39,7 @@ pub fn way_label(way: Way) -> Option<&'static str> {
 }
 
 /// What it means that sound comes by a stream.
-pub const STREAM_NOTE: &str = "WebRTC does not get through here. Details say why.";
+pub const STREAM_NOTE: &str = "WebRTC is blocked here: see Details.";
 
 #[cfg(test)]
 mod tests {

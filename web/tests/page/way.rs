@@ -31,7 +31,7 @@ async fn where_webrtc_leads_nowhere_the_stream_is_heard_and_the_page_says_why() 
     let kiosk = |part: &str| stage.text(&format!("[data-source=kiosk] {part}"));
     assert_eq!(kiosk("[data-detail=way]"), "Through the page’s own connection (WebSocket)");
     assert_eq!(kiosk("summary"), "Detailsover WebSocket");
-    assert!(kiosk(".note").ends_with("WebRTC does not get through here. Details say why."));
+    assert!(kiosk(".note").ends_with("WebRTC is blocked here: see Details."));
     let hint = "The relay offers 192.0.2.1:8443/udp, which this browser does not reach. Open 8443/udp on the way to it.";
     assert_eq!(kiosk("[data-hint=media]"), hint);
     let trouble = "The TURN server does not take the relay’s secret.";

@@ -31,7 +31,8 @@ pub(super) fn shorten(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn only(folder: &Path, extension: &str) -> Result<PathBuf> {
+/// The file of `folder` with this extension, of which there is one.
+pub(super) fn only(folder: &Path, extension: &str) -> Result<PathBuf> {
     let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     let files = files.collect::<std::io::Result<Vec<_>>>()?;
     let mut wanted = files.into_iter().filter(|file| file.extension().is_some_and(|it| it == extension));
@@ -226,17 +227,17 @@ fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 }
 
 /// Reads the binary format (section 5) from its beginning.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
     /// An unsigned LEB128 number.
-    fn number(&mut self) -> Option<u32> {
+    pub(super) fn number(&mut self) -> Option<u32> {
         let mut number = 0;
         for shift in (0..32).step_by(7) {
             let byte = self.byte()?;
@@ -249,7 +250,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes with their count before them.
-    fn text(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn text(&mut self) -> Option<&'a [u8]> {
         let count = self.number()? as usize;
         let (text, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -257,7 +258,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is imported: a function, table, memory, global or tag.
-    fn skip_description(&mut self) -> Option<()> {
+    pub(super) fn skip_description(&mut self) -> Option<()> {
         let kind = self.byte()?;
         if matches!(kind, 1 | 3 | 4) {
             self.byte()?;
@@ -275,7 +276,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn write_number(to: &mut Vec<u8>, mut number: u32) {
+pub(super) fn write_number(to: &mut Vec<u8>, mut number: u32) {
     while number >= 0x80 {
         to.push(number as u8 | 0x80);
         number >>= 7;
@@ -283,7 +284,7 @@ fn write_number(to: &mut Vec<u8>, mut number: u32) {
     to.push(number as u8);
 }
 
-fn write_text(to: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn write_text(to: &mut Vec<u8>, text: &[u8]) {
     write_number(to, text.len() as u32);
     to.extend_from_slice(text);
 }
