@@ -2,6 +2,8 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing to unwrap has failed")]
 
+#[path = "page/memory.rs"]
+mod memory;
 #[path = "page/stage.rs"]
 mod stage;
 #[path = "page/stream.rs"]
@@ -78,7 +80,7 @@ async fn every_control_has_a_name_and_takes_the_keyboard() {
 
 #[wasm_bindgen_test]
 async fn the_volume_is_remembered_for_each_source() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk", "desktop"]).await;
     stage.type_into("[data-source=kiosk] [data-action=volume]", "35");
     until("the slider's figure", || stage.text("[data-source=kiosk] output") == "35 %").await;
@@ -96,7 +98,7 @@ async fn the_volume_is_remembered_for_each_source() {
 
 #[wasm_bindgen_test]
 async fn a_click_that_reaches_no_relay_fails_in_words_and_keeps_the_focus() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_goes_away();
     stage.focus("[data-action=listen]");
@@ -108,7 +110,7 @@ async fn a_click_that_reaches_no_relay_fails_in_words_and_keeps_the_focus() {
 
 #[wasm_bindgen_test]
 async fn a_click_asks_the_relay_for_stereo_and_stop_ends_it() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.click("[data-action=listen]");
     until("the offer", || !stage.offers().is_empty()).await;
@@ -121,7 +123,7 @@ async fn a_click_asks_the_relay_for_stereo_and_stop_ends_it() {
 
 #[wasm_bindgen_test]
 async fn a_source_that_sends_nothing_yet_is_waited_for() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_refuses(409);
     stage.click("[data-action=listen]");
@@ -132,7 +134,7 @@ async fn a_source_that_sends_nothing_yet_is_waited_for() {
 
 #[wasm_bindgen_test]
 async fn an_empty_relay_teaches_and_a_missing_one_is_missed() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&[]).await;
     assert!(stage.text("[data-notice=no-source] code").starts_with("pactl load-module module-rtp-send"));
     stage.one("[data-notice=no-source] [data-action=copy]");
@@ -143,7 +145,7 @@ async fn an_empty_relay_teaches_and_a_missing_one_is_missed() {
 
 #[wasm_bindgen_test]
 async fn sources_come_change_and_go_as_the_relay_tells() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_tells("source", &source("desktop", SourceState::Idle));
     until("the new card", || stage.cards() == ["kiosk", "desktop"]).await;
@@ -157,7 +159,7 @@ async fn sources_come_change_and_go_as_the_relay_tells() {
 
 #[wasm_bindgen_test]
 async fn a_stream_that_ends_is_opened_again_without_a_word() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     until("the levels' stream", || stage.times_asked("levels=kiosk") == 1).await;
     until("quiet", || stage.find("[data-notice]").is_none()).await;
@@ -173,7 +175,7 @@ async fn a_stream_that_ends_is_opened_again_without_a_word() {
 
 #[wasm_bindgen_test]
 async fn a_hidden_tab_holds_no_stream() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     until("the stream", || stage.has_stream()).await;
     stage::show_tab(false);
@@ -184,7 +186,7 @@ async fn a_hidden_tab_holds_no_stream() {
 
 #[wasm_bindgen_test]
 async fn a_stream_that_is_silent_for_long_is_opened_again() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     until("the levels' stream", || stage.times_asked("levels=kiosk") == 1).await;
     stage::sleep_for(20.0);
@@ -198,7 +200,7 @@ async fn a_stream_that_is_silent_for_long_is_opened_again() {
 
 #[wasm_bindgen_test]
 async fn a_relay_without_streams_is_asked_for_its_list() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_refuses_streams();
     stage.stream_ends();
@@ -208,7 +210,7 @@ async fn a_relay_without_streams_is_asked_for_its_list() {
 
 #[wasm_bindgen_test]
 async fn the_relays_trouble_is_told() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     let trouble = soundport_api::Relay {
         instance: "one".into(),
@@ -222,7 +224,7 @@ async fn the_relays_trouble_is_told() {
 
 #[wasm_bindgen_test]
 async fn levels_of_what_is_not_listened_to_are_drawn() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk", "desktop"]).await;
     until("the levels' stream", || stage.times_asked("levels=kiosk,desktop") == 1).await;
     stage.relay_tells("levels", &BTreeMap::from([("desktop", [1.0, 0.1])]));
@@ -239,7 +241,7 @@ async fn levels_of_what_is_not_listened_to_are_drawn() {
 
 #[wasm_bindgen_test]
 async fn one_source_has_a_page_of_its_own() {
-    stage::forget_everything();
+    memory::forget_everything();
     stage::go_to("#/b%C3%BCro");
     let stage = Stage::app(&["kiosk", "desktop"]).await;
     until("the words", || stage.find("[data-notice=unknown-source]").is_some()).await;
@@ -256,7 +258,7 @@ async fn one_source_has_a_page_of_its_own() {
 
 #[wasm_bindgen_test]
 async fn many_sources_can_be_searched() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["a1", "a2", "a3", "b4", "b5", "b6", "c7"]).await;
     assert!(stage.find("[data-action=filter]").is_none(), "seven are seen at a glance");
     stage.relay_tells("source", &source("c8", SourceState::Live));
@@ -272,7 +274,7 @@ async fn many_sources_can_be_searched() {
 
 #[wasm_bindgen_test]
 async fn one_solo_silences_the_others_and_stop_all_stops_them() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk", "desktop", "bot"]).await;
     assert!(stage.one("[data-source=kiosk] [data-action=solo]").has_attribute("disabled"));
     for id in ["kiosk", "desktop"] {
@@ -295,7 +297,7 @@ async fn one_solo_silences_the_others_and_stop_all_stops_them() {
 
 #[wasm_bindgen_test]
 async fn the_choice_of_delay_is_remembered() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk"]).await;
     assert_eq!(stage.attribute("[data-action=delay-low]", "aria-pressed"), "true");
     stage.click("[data-action=delay-robust]");
@@ -308,8 +310,8 @@ async fn the_choice_of_delay_is_remembered() {
 
 #[wasm_bindgen_test]
 async fn what_played_before_plays_again_and_what_was_stopped_does_not() {
-    stage::forget_everything();
-    stage::has_played("kiosk");
+    memory::forget_everything();
+    memory::has_played("kiosk");
     let stage = Stage::app(&["kiosk", "desktop"]).await;
     // This browser is told to let sound begin without a click.
     until("the offer", || stage.offers().len() == 1).await;

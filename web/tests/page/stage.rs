@@ -299,25 +299,6 @@ pub(crate) fn source(id: &str, state: SourceState) -> Source {
     }
 }
 
-/// Forgets every setting, what played, and which source the page shows alone.
-pub(crate) fn forget_everything() {
-    let window = web_sys::window().unwrap();
-    window.local_storage().unwrap().unwrap().clear().unwrap();
-    window.session_storage().unwrap().unwrap().clear().unwrap();
-    go_to("");
-}
-
-/// Remembers for this tab that it played these sources.
-pub(crate) fn has_played(ids: &str) {
-    web_sys::window()
-        .unwrap()
-        .session_storage()
-        .unwrap()
-        .unwrap()
-        .set_item("soundport.playing", ids)
-        .unwrap();
-}
-
 /// Changes what follows the hash in the page's address.
 pub(crate) fn go_to(hash: &str) {
     web_sys::window().unwrap().location().set_hash(hash).unwrap();

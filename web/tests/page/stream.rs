@@ -4,6 +4,7 @@ use soundport_api::{Source, SourceState, Talkback, TalkbackState};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
+use crate::memory;
 use crate::stage::{self, Stage, source, until};
 
 #[wasm_bindgen(inline_js = "
@@ -194,7 +195,7 @@ fn addresses_of_the_ring() -> Vec<String> {
 }
 
 async fn page() -> Stage {
-    stage::forget_everything();
+    memory::forget_everything();
     stage::microphone("");
     let talkback = Talkback { state: TalkbackState::Open, talkers: vec![], trouble: None };
     let talkable = Source { talk: true, talkback: Some(talkback), ..source("kiosk", SourceState::Live) };

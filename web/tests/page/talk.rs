@@ -3,6 +3,7 @@
 use soundport_api::{Source, SourceState, Talkback, TalkbackState, Talker};
 use wasm_bindgen_test::wasm_bindgen_test;
 
+use crate::memory;
 use crate::stage::{self, Stage, source, until};
 
 const TALK: &str = "[data-action=talk]";
@@ -15,7 +16,7 @@ pub(crate) fn talkable(id: &str, state: TalkbackState, talkers: &[(u32, bool)]) 
 
 /// A page with one source that is talked into, once nothing more is to come by itself.
 async fn page(state: TalkbackState, microphone: &str) -> Stage {
-    stage::forget_everything();
+    memory::forget_everything();
     stage::microphone(microphone);
     let stage = Stage::with(&[talkable("kiosk", state, &[])]).await;
     until("the levels' stream", || stage.times_asked("levels=kiosk") == 1).await;

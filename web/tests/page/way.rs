@@ -3,6 +3,7 @@
 use soundport_api::{Relay, TalkbackState};
 use wasm_bindgen_test::wasm_bindgen_test;
 
+use crate::memory;
 use crate::stage::{self, Stage, until};
 use crate::talk::talkable;
 
@@ -12,7 +13,7 @@ fn way(stage: &Stage, id: &str) -> String {
 
 /// A page that hears kiosk by the stream, since the relay's addresses lead nowhere.
 async fn page_on_the_stream() -> Stage {
-    stage::forget_everything();
+    memory::forget_everything();
     stage::microphone("");
     let sources = ["kiosk", "desktop"].map(|id| talkable(id, TalkbackState::Open, &[]));
     let stage = Stage::with(&sources).await;
@@ -81,7 +82,7 @@ async fn a_voice_takes_the_stream_too_and_names_its_listener() {
 
 #[wasm_bindgen_test]
 async fn servers_are_asked_for_with_each_session_and_taken_before_it_connects() {
-    stage::forget_everything();
+    memory::forget_everything();
     let stage = Stage::app(&["kiosk", "desktop"]).await;
     stage.relay_answers_listeners(false);
     let relay = Relay { ice: true, trouble: Some("It is told.".into()), ..Relay::default() };
@@ -99,7 +100,7 @@ async fn servers_are_asked_for_with_each_session_and_taken_before_it_connects() 
 
 #[wasm_bindgen_test]
 async fn a_browser_without_webrtc_plays_the_stream_at_once() {
-    stage::forget_everything();
+    memory::forget_everything();
     stage::without(&["RTCPeerConnection"], async || {
         let stage = Stage::app(&["kiosk"]).await;
         stage.click("[data-action=listen]");
@@ -113,7 +114,7 @@ async fn a_browser_without_webrtc_plays_the_stream_at_once() {
 
 #[wasm_bindgen_test]
 async fn a_browser_that_cannot_play_at_all_says_so() {
-    stage::forget_everything();
+    memory::forget_everything();
     stage::without(&["RTCPeerConnection", "AudioDecoder"], async || {
         let stage = Stage::app(&["kiosk"]).await;
         until("the words", || stage.find("[data-notice=no-webrtc]").is_some()).await;
@@ -126,7 +127,7 @@ async fn a_browser_that_cannot_play_at_all_says_so() {
 
 #[wasm_bindgen_test]
 async fn a_relay_that_does_not_allow_this_page_is_told_from_one_that_is_not_there() {
-    stage::forget_everything();
+    memory::forget_everything();
     stage::relay_is_at("https://relay.example.org:8443");
     let stage = Stage::app(&["kiosk"]).await;
     stage.relay_closes();
