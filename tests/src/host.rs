@@ -58,6 +58,12 @@ impl Host {
         run(&format!("ip netns exec {} {line}", self.name()))
     }
 
+    /// Whether its `eth0` is up: the system looks for that once a second.
+    pub(crate) fn is_wired(&self) -> Result<bool> {
+        let output = self.command("ip").args(["-o", "link", "show", "eth0"]).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).contains("state UP"))
+    }
+
     /// Does something there: sockets, threads and programs that it begins stay there.
     ///
     /// # Errors

@@ -4,17 +4,19 @@ mod addresses;
 mod wall;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use self::addresses::Addresses;
 pub use self::wall::Way;
-use crate::{Host, Relay, RelayOptions, ToneSender, ToneSenderOptions};
+use crate::{Host, Relay, RelayOptions, ToneSender, ToneSenderOptions, wait_until};
 
 /// Where the relay has HTTPS and its media, and as what the router forwards it.
 const PORT: u16 = 8443;
 /// As what the router forwards HTTPS too where ICE over TCP is to be told apart from it.
 const MEDIA_TCP_PORT: u16 = 9443;
+const WIRE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Three hosts on the wires of one router.
 ///
@@ -141,6 +143,10 @@ impl Site {
         addresses.browser.wire(&router, "browser", &browser)?;
         addresses.relay.wire(&router, "relay", &relay)?;
         addresses.turn.wire(&router, "turn", &turn)?;
+        // A browser that starts before stays without candidates for long: it saw no network to name itself in.
+        for host in [&browser, &relay, &turn] {
+            wait_until("a wire", WIRE_LIMIT, || host.is_wired())?;
+        }
         // It knows of all connections from the first on.
         wall::close(&router, &[])?;
         Ok(Self { browser, router, relay, turn, addresses })
@@ -150,7 +156,6 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream, UdpSocket};
-    use std::time::Duration;
 
     use super::*;
 

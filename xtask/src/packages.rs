@@ -1,6 +1,7 @@
 //! Programs that come with the system: installed on Debian as root, named elsewhere.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -66,6 +67,9 @@ pub(crate) const TEST: &[Need] = &[
     need(Venv, "python3-venv", "the end-to-end tests with aiortc"),
 ];
 
+/// Packages that start a service where they are installed, and its name. Tests start their own: nobody asked for a server.
+const SERVICES: [(&str, &str); 2] = [("coturn", "coturn"), ("nginx-light", "nginx")];
+
 const fn need(what: What, package: &'static str, purpose: &'static str) -> Need {
     Need { what, package, purpose }
 }
@@ -86,7 +90,8 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     let minutes = if packages.len() > 4 { "a few minutes" } else { "about a minute" };
     step(&format!("Installing {} with apt-get ({minutes})", packages.join(", ")), || {
         run_quietly(&mut apt_get(&["update"]))?;
-        run_quietly(apt_get(&["install", "--yes", "--no-install-recommends"]).args(&packages))
+        run_quietly(apt_get(&["install", "--yes", "--no-install-recommends"]).args(&packages))?;
+        stop_services(&packages)
     })?;
     match missing.iter().find(|need| !need.what.is_there()) {
         Some(need) => bail!("{} is installed, but {} is still not found", need.package, need.what.name()),
@@ -153,6 +158,16 @@ fn apt_get(args: &[&str]) -> Command {
         .args(args)
         .env("DEBIAN_FRONTEND", "noninteractive");
     command
+}
+
+/// Stops what was started by these packages, now and at the next start of the machine, where systemd starts it.
+fn stop_services(packages: &[&str]) -> Result<()> {
+    let started = SERVICES.iter().filter(|(package, _)| packages.contains(package)).map(|(_, unit)| *unit);
+    let units: Vec<&str> = started.collect();
+    if units.is_empty() || !Path::new("/run/systemd/system").exists() {
+        return Ok(());
+    }
+    run_quietly(Command::new("systemctl").args(["disable", "--now"]).args(units))
 }
 
 fn is_debian(os_release: &str) -> bool {
