@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::json;
 
 use super::{Browser, STATE_LIMIT};
-use crate::wait_for;
+use crate::{wait_for, wait_until};
 
 /// What somebody can read of an element; none where it is empty.
 const WORDS: &str = "return document.querySelector(arguments[0])?.innerText || null";
@@ -87,9 +87,11 @@ impl Browser {
     /// # Errors
     /// When it says nothing of it within a while.
     pub fn told_hint(&self, source: &str) -> Result<String> {
-        self.wait(&format!("[data-source='{source}'] [data-hint='media']"))?;
-        let card: String = self.run(WORDS, vec![json!(format!("[data-source='{source}']"))])?;
-        ensure!(card.contains("Details say why"), "nothing leads to the details: {card}");
+        let note = json!(format!("[data-source='{source}'] .note"));
+        wait_until("words that lead to the details", STATE_LIMIT, || {
+            let note: Option<String> = self.run(WORDS, vec![note.clone()])?;
+            Ok(note.is_some_and(|note| note.contains("Details say why")))
+        })?;
         self.detail(source, "[data-hint='media']")
     }
 
