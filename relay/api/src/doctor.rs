@@ -2,6 +2,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::StreamPurpose;
 
+/// The answer to `GET /api/doctor`: all sources, and what no source can be blamed for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkup {
+    /// The worst of all findings.
+    pub verdict: Verdict,
+    /// The first trouble in one sentence, or that all is well.
+    pub summary: String,
+    /// Of the relay: who sends to it and is not heard, where browsers are told to reach it, its TURN servers.
+    pub findings: Vec<Finding>,
+    /// Of each source.
+    pub sources: Vec<Diagnosis>,
+}
+
+/// What `soundport doctor --json` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The worst of all findings: the exit code is 1 where it is trouble, else 0.
+    pub verdict: Verdict,
+    /// The first trouble in one sentence, or that all is well.
+    pub summary: String,
+    /// Of the machine: configuration, ports, certificate, announced addresses, STUN and TURN servers, the relay.
+    pub findings: Vec<Finding>,
+    /// What the relay itself says; none where none runs here.
+    pub relay: Option<Checkup>,
+}
+
 /// The answer to `GET /api/sources/{id}/doctor`: why a source is not heard, or that nothing is in the way.
 ///
 /// `?session=NAME` marks the asker's own session, by the name at the end of its `Location`; may stand more than once.
@@ -11,9 +37,9 @@ pub struct Diagnosis {
     pub source: String,
     /// Its name for people.
     pub title: String,
-    /// The worst of all findings, those of [`Diagnosis::sessions`] too.
+    /// The worst of all findings: those of the source, and of the asker's own sessions, or of all where it named none.
     pub verdict: Verdict,
-    /// The first trouble in one sentence, or that all is well.
+    /// The first trouble among these in one sentence, or that all is well.
     pub summary: String,
     /// Of the source itself, in the order that sound takes.
     pub findings: Vec<Finding>,

@@ -10,7 +10,9 @@ mod source;
 mod stream;
 mod talkback;
 
-pub use doctor::{Check, Diagnosis, Finding, Playback, PlaybackState, SessionDiagnosis, Verdict};
+pub use doctor::{
+    Check, Checkup, Diagnosis, Finding, Playback, PlaybackState, Report, SessionDiagnosis, Verdict,
+};
 pub use event::{Gone, Levels, Relay, event_name};
 pub use ice::{IceCheck, IceConfiguration, IceServer};
 pub use problem::Problem;
