@@ -27,6 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::TokioTimer;
 use soundport_api as api;
+use soundport_core::ingest::RtpPort;
 use tokio::sync::watch;
 
 use self::accept::{Doorman, Open};
@@ -73,7 +74,7 @@ pub(crate) struct State {
     pub(crate) proxies: Proxies,
     pub(crate) streams: Streams,
     /// The port for containers' RTP.
-    pub(crate) rtp_port: u16,
+    pub(crate) rtp_port: RtpPort,
 }
 
 /// All routes.
