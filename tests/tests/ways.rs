@@ -9,6 +9,8 @@ use soundport_tests::{
 };
 
 const SOURCE: &str = Site::SOURCE;
+/// An event stream that is silent for 25 s is taken for dead, and a request for 4 s.
+const MISSED_WITHIN: Duration = Duration::from_secs(40);
 const LIMIT: Duration = Duration::from_secs(15);
 /// What somebody says.
 const HZ: f64 = 700.0;
@@ -92,6 +94,26 @@ fn talking_takes_the_same_ways_and_moves_back_to_udp() -> Result<()> {
         report(&format!("back on UDP, the longest gap in the container was {gap:.2?}"));
         ensure!(gap <= LONGEST_GAP, "a gap of {gap:.2?}");
         browser.close()
+    })
+}
+
+#[test]
+fn sound_that_gets_through_goes_on_while_the_page_does_not_reach_the_relay() -> Result<()> {
+    let _turn = turn();
+    let stage = Stage::set(&[])?;
+    stage.visit(|browser| {
+        browser.listen(&stage.site.page(), SOURCE)?;
+        browser.wait_way(SOURCE, "udp", LIMIT)?;
+        let mark = browser.mark()?;
+        stage.site.close(&[Way::Https])?;
+        browser.wait_within("[data-notice='no-relay']", MISSED_WITHIN)?;
+        browser.check_ears().context("after the page has missed the relay")?;
+        stage.site.close(&[])?;
+        browser.wait("body:not(:has([data-notice='no-relay']))")?;
+        browser.check_ears().context("after the relay was found again")?;
+        let gap = Duration::from_secs_f64(browser.since(mark)?.longest_silence());
+        ensure!(gap <= LONGEST_GAP, "a gap of {gap:.2?}");
+        Ok(())
     })
 }
 
