@@ -114,6 +114,14 @@ fn a_format_that_disagrees_with_the_packets_is_told() {
     let shown = facts(&rig, "desktop", 1000).shown.unwrap();
     assert_eq!(shown.to_string(), "L16/48000/2");
 
+    let mut rig = Rig::new();
+    announce(&mut rig, "L24/48000/4");
+    let mut six = Sender { channels: 2, ..Sender::new(1) };
+    let packets =
+        (0..10_u64).map(|n| (ms(n * 5), [six.packet(240), vec![0; 1920]].concat())).collect::<Vec<_>>();
+    rig.play(addr(FROM), &packets);
+    assert_eq!(facts(&rig, "desktop", 60).shown, None, "12 bytes may be four channels as well as six");
+
     for (announced, rate_hz, paced) in [("L16/44100/2", 48_000, Some(48_000)), ("L16/48000/2", 48_000, None)]
     {
         let mut rig = Rig::new();

@@ -69,10 +69,7 @@ fn packets(source: &SourceFacts, relay: &RelayFacts) -> Finding {
         return well(CHECK, format!("Packets come{from} to port {port}; the latest {} ago.", time(age)));
     }
     if source.pinned {
-        return well(
-            CHECK,
-            "It is the relay’s own, and says nothing now: the echo speaks once somebody talks into it.",
-        );
+        return well(CHECK, "It is the relay’s own, and sends nothing until it has something to say.");
     }
     if let Some(namesake) = &source.namesake {
         return trouble(
@@ -210,6 +207,9 @@ fn suspended(source: &SourceFacts) -> Option<Finding> {
 fn zeros(source: &SourceFacts) -> Finding {
     const CHECK: Check = Check::Zeros;
     let since = match source.sounded {
+        _ if source.pinned && !sounds(source) => {
+            return well(CHECK, "It is the relay’s own, and silent until it has something to say.");
+        }
         Some(age) if sounds(source) => {
             return well(CHECK, format!("There was sound in its packets {} ago.", time(age)));
         }
