@@ -102,6 +102,8 @@ pub struct SourceFacts {
     pub port: RtpPort,
     /// How long ago it was announced last; none where it is not.
     pub announced: Option<Duration>,
+    /// For how long it is announced by now.
+    pub announced_for: Option<Duration>,
     /// Whether its sender said goodbye.
     pub said_goodbye: bool,
     /// How long ago its latest packet came.

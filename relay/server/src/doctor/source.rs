@@ -15,6 +15,9 @@ const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// One that was not silent within this time sounds: a pause between two sentences is no trouble.
 const SILENT_AFTER: Duration = Duration::from_secs(2);
 
+/// A sound server that has just begun to send does so within this time: PulseAudio waits for two seconds of sound.
+const BEGINS_WITHIN: Duration = Duration::from_secs(4);
+
 /// What is so of the source itself, in the order that sound takes.
 pub(super) fn findings(facts: &Facts, relay: &RelayFacts) -> Vec<Finding> {
     let mut findings = match &facts.ingest {
@@ -187,6 +190,10 @@ fn suspended(source: &SourceFacts) -> Option<Finding> {
     }
     if sends(source) {
         return Some(well(Check::Suspended, format!("It announced itself {announced} ago, and sends.")));
+    }
+    if source.heard.is_none() && source.announced_for.is_none_or(|since| since < BEGINS_WITHIN) {
+        let said = format!("It announced itself {announced} ago for the first time, and has not sent yet.");
+        return Some(unknown(Check::Suspended, said, "Ask again in a few seconds."));
     }
     let last = match source.heard {
         Some(age) => format!("its latest packet came {} ago", time(age)),
