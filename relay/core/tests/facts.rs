@@ -98,6 +98,21 @@ fn packets_that_are_turned_away_are_told_with_the_reason() {
 }
 
 #[test]
+fn a_flood_takes_no_more_than_its_place_and_is_forgotten() {
+    let mut rig = Rig::new();
+    let mut film = Sender { payload_type: 33, ..Sender::new(1) };
+    for n in 1..=1000_u16 {
+        rig.datagram(ms(n.into()), addr(&format!("10.88.1.1:{n}")), b"junk");
+        rig.datagram(ms(n.into()), addr(FROM), &film.packet(240));
+    }
+    let told = rig.ingest.turned_away(rig.begin + ms(1000));
+    assert!(told.len() <= 32, "{} are remembered", told.len());
+    let film = told.iter().find(|away| away.from == addr(FROM)).unwrap();
+    assert_eq!((film.why, film.count), (TurnedAwayFor::PayloadType(33), 1000));
+    assert!(rig.ingest.turned_away(rig.begin + ms(40_000)).is_empty());
+}
+
+#[test]
 fn packets_at_another_port_are_told_with_who_has_them() {
     let mut rig = Rig::new();
     expect(&mut rig, Some(5006));

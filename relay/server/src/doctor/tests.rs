@@ -117,7 +117,7 @@ fn look(
 fn first(ingest: SourceFacts) -> (Check, String, String) {
     let diagnosis = look(ingest, vec![listener()], &[], &relay());
     assert_eq!(diagnosis.verdict, Verdict::Trouble, "{diagnosis:#?}");
-    let mut troubles = diagnosis.findings.into_iter().filter(|finding| finding.verdict == Verdict::Trouble);
+    let troubles = diagnosis.findings.into_iter().filter(|finding| finding.verdict == Verdict::Trouble);
     let trouble = troubles.min_by_key(|finding| finding.check).unwrap();
     assert_eq!(trouble.said, diagnosis.summary);
     (trouble.check, trouble.said, trouble.remedy.unwrap())
