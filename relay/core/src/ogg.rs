@@ -58,14 +58,22 @@ pub struct OggStream {
 
 impl OggStream {
     /// Begins a stream at `now`, with its two header pages. `serial` must be random (RFC 3533, section 4). Of `title` at
-    /// most 256 bytes are taken; `rate_hz` is what the source sends, and of no consequence.
-    pub fn begin(serial: u32, title: &str, rate_hz: u32, now: Instant, out: &mut Vec<u8>) -> Self {
+    /// most 256 bytes are taken; `rate_hz` is what the source sends, and of no consequence. So much silence goes `ahead`:
+    /// what a player that begins at once has in hand when the source pauses.
+    pub fn begin(
+        serial: u32,
+        title: &str,
+        rate_hz: u32,
+        ahead: Duration,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Self {
         let mut pages = Pages::new(serial);
         pages.push(&header::identification(rate_hz));
         pages.flush(0, out);
         pages.push(&header::comments(title));
         pages.flush(0, out);
-        Self {
+        let mut stream = Self {
             pages,
             begun: now,
             written: 0,
@@ -75,7 +83,11 @@ impl OggStream {
             is_silent: false,
             is_stereo: true,
             dropped: 0,
-        }
+        };
+        stream.write_silence(in_samples(ahead), out);
+        stream.flush(out);
+        stream.lead = stream.written.cast_signed();
+        stream
     }
 
     /// Takes an Opus packet and the timestamp of its first sample, at 48 kHz. One that is no Opus, or whose time is over,
@@ -148,7 +160,7 @@ impl OggStream {
 
     /// How many samples are missing before a packet that begins a timeline.
     fn gap_by_clock(&self, samples: u32, now: Instant) -> i64 {
-        // The first sound of all need not wait.
+        // What is saved begins with the first sound.
         if self.written == 0 { 0 } else { (self.behind(now) - i64::from(samples)).clamp(0, MAX_BEHIND) }
     }
 
@@ -158,15 +170,14 @@ impl OggStream {
     }
 
     fn elapsed(&self, now: Instant) -> i64 {
-        let elapsed = now.saturating_duration_since(self.begun);
-        (elapsed.as_micros() * u128::from(RATE_HZ) / 1_000_000) as i64
+        in_samples(now.saturating_duration_since(self.begun))
     }
 
     /// A packet has come: the source is where the earliest say, for those that come late are no measure.
     fn learn(&mut self, follows: bool, now: Instant) {
         let lead = self.written.cast_signed() - self.elapsed(now);
         let passed = now.saturating_duration_since(self.latest).min(Duration::from_secs(1));
-        let drifted = (passed.as_micros() * u128::from(RATE_HZ) / 1_000_000) as i64 / DRIFT;
+        let drifted = in_samples(passed) / DRIFT;
         if drifted > 0 || !follows {
             self.latest = now;
         }
@@ -199,4 +210,8 @@ impl OggStream {
     fn flush(&mut self, out: &mut Vec<u8>) {
         self.pages.flush(self.written, out);
     }
+}
+
+fn in_samples(time: Duration) -> i64 {
+    (time.as_micros() * u128::from(RATE_HZ) / 1_000_000) as i64
 }

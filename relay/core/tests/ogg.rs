@@ -42,9 +42,14 @@ fn beginning() -> Instant {
 
 impl Rig {
     fn new() -> Self {
+        Self::ahead(Duration::ZERO)
+    }
+
+    /// With so much silence before the sound.
+    fn ahead(ahead: Duration) -> Self {
         let begin = beginning();
         let mut bytes = vec![];
-        let stream = OggStream::begin(SERIAL, "Desktop", 44_100, begin, &mut bytes);
+        let stream = OggStream::begin(SERIAL, "Desktop", 44_100, ahead, begin, &mut bytes);
         let encoder = Encoder::new(RATE_HZ, Channels::Stereo, Application::LowDelay).unwrap();
         Self { stream, bytes, begin, now: begin, timestamp: u32::MAX - 4_000, encoder }
     }
@@ -210,6 +215,22 @@ fn the_first_sound_after_a_pause_is_whole() {
         assert_eq!(rig.stream.dropped(), 0);
         let after = rig.end().packets;
         assert_eq!(after[before..].iter().filter(|packet| packet.len() > 3).count(), 100);
+    }
+}
+
+#[test]
+fn who_has_a_head_start_keeps_it() {
+    let ahead = 24_000;
+    for silent in [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(10)] {
+        let mut rig = Rig::ahead(Duration::from_millis(500));
+        assert_eq!(read(&rig.bytes).position, ahead, "it is sent at once");
+        rig.pass(silent);
+        rig.play(100);
+        rig.pause(Duration::from_secs(3));
+        rig.play(100);
+        let (position, clock) = (read(&rig.bytes).position, rig.elapsed_samples() + ahead);
+        assert!((clock - 1_920..=clock).contains(&position), "{position} at {clock}");
+        assert_eq!(rig.stream.dropped(), 0);
     }
 }
 

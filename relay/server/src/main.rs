@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     let flags = match cli::parse() {
         Ok(Order::Serve(flags)) => flags,
         Ok(Order::Check(flags)) => return check::run(&flags),
+        Ok(Order::Print(text)) => return cli::print(&text),
         Err(exit) => return exit,
     };
     let options = match Options::gather(&flags) {

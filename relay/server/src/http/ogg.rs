@@ -39,6 +39,9 @@ const PAGES: usize = 250;
 /// The longest file that ends by itself: a day.
 const MAX_SECONDS: u64 = 86_400;
 
+/// Silence that goes ahead: players begin as soon as something is there, and a pause is known after a quarter of a second.
+const HEAD_START: Duration = Duration::from_millis(500);
+
 /// How often the fan-out is told that a listener is still there; it forgets those of whom it hears nothing.
 const TELL_ALIVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -94,11 +97,7 @@ pub(super) fn routes(origins: &Origins) -> Router<State> {
 }
 
 /// A page may have this played without leave to read it: browsers say for whom they ask.
-async fn require_own_page(
-    Extract(origins): Extract<Arc<Origins>>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn require_own_page(Extract(origins): Extract<Arc<Origins>>, request: Request, next: Next) -> Response {
     if is_of_strange_page(&origins, request.headers()) {
         return Refusal::StrangeOrigin.into_response();
     }
@@ -135,7 +134,9 @@ async fn play(
     let (pages, waiting) = mpsc::channel(PAGES);
     let cut_off = Arc::new(AtomicBool::new(false));
     let mut first = Vec::new();
-    let stream = OggStream::begin(serial, &title, rate_hz, Instant::now(), &mut first);
+    // What is as long as was asked for is saved, not played.
+    let ahead = if length.is_some() { Duration::ZERO } else { HEAD_START };
+    let stream = OggStream::begin(serial, &title, rate_hz, ahead, Instant::now(), &mut first);
     // There is room for one.
     let _ = pages.try_send(first.into());
     let listener = Listener {
@@ -326,9 +327,9 @@ mod tests {
     fn players_and_own_pages_are_let_in_and_strange_pages_are_not() {
         let origins = Origins::new(&["https://desk.example.org".into()]);
         let strange = |headers: &[(&'static str, &'static str)]| {
-            let headers = headers.iter().map(|(name, value)| {
-                (HeaderName::from_static(name), HeaderValue::from_static(value))
-            });
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
             is_of_strange_page(&origins, &headers.collect())
         };
         assert!(!strange(&[]), "a player");

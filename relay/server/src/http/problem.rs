@@ -42,7 +42,9 @@ impl Refusal {
             Self::UnknownHost(_) => {
                 (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "The host name is not known")
             }
-            Self::StrangeOrigin => (StatusCode::FORBIDDEN, "strange-origin", "The page may not use the relay"),
+            Self::StrangeOrigin => {
+                (StatusCode::FORBIDDEN, "strange-origin", "The page may not use the relay")
+            }
             Self::UnknownSource(_) => (StatusCode::NOT_FOUND, "unknown-source", "There is no such source"),
             Self::UnknownSession => (StatusCode::NOT_FOUND, "unknown-session", "There is no such session"),
             Self::NotLive(_) => (StatusCode::CONFLICT, "not-live", "The source sends nothing yet"),
