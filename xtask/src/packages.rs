@@ -22,10 +22,12 @@ enum What {
     GStreamer(&'static str),
     /// A device of ALSA's, as `arecord -L` lists it.
     Alsa(&'static str),
+    /// A file or folder that only the package brings.
+    Present(&'static str),
     Venv,
 }
 
-use What::{Alsa, GStreamer, Program, Venv};
+use What::{Alsa, GStreamer, Present, Program, Venv};
 
 /// What compiling needs.
 pub(crate) const BUILD: &[Need] = &[
@@ -33,6 +35,14 @@ pub(crate) const BUILD: &[Need] = &[
     need(Program("c++"), "g++", "CMake looks for it"),
     need(Program("make"), "make", "CMake drives it"),
     need(Program("cmake"), "cmake", "the C code of Opus is configured with it"),
+];
+
+/// What packing needs.
+pub(crate) const DIST: &[Need] = &[
+    need(Program("tar"), "tar", "the page is packed with it"),
+    need(Program("gzip"), "gzip", "the page and the manual are compressed with it"),
+    need(Program("sha256sum"), "coreutils", "it makes the checksums"),
+    need(Program("dpkg-deb"), "dpkg", "it makes the Debian package"),
 ];
 
 /// What tests and benchmarks need besides.
@@ -60,6 +70,11 @@ pub(crate) const TEST: &[Need] = &[
     need(Program("turnserver"), "coturn", "the end-to-end tests, whose browsers go through TURN"),
     need(Program("nginx"), "nginx-light", "the end-to-end tests, as a proxy before the relay"),
     need(Program("curl"), "curl", "the end-to-end tests, as somebody who listens by hand"),
+    need(Program("mpv"), "mpv", "the end-to-end tests, as a player"),
+    need(Program("vlc"), "vlc-bin", "the end-to-end tests, as a player"),
+    need(Present("/usr/share/doc/vlc-plugin-base"), "vlc-plugin-base", "VLC, which plays nothing without"),
+    need(Program("opusinfo"), "opus-tools", "the end-to-end tests, which look at recordings with it"),
+    need(Program("man"), "man-db", "the end-to-end tests, which read the manual with it"),
     need(Program("dbus-run-session"), "dbus-daemon", "the end-to-end tests, whose PipeWire needs a bus"),
     need(Program("unshare"), "util-linux", "the end-to-end tests in containers"),
     need(Program("ip"), "iproute2", "the end-to-end tests in network namespaces"),
@@ -118,6 +133,7 @@ impl What {
                 .is_ok_and(|output| {
                     output.stdout.split(|byte| *byte == b'\n').any(|line| line == device.as_bytes())
                 }),
+            Present(path) => Path::new(path).exists(),
             Venv => python::base().is_ok(),
         }
     }
@@ -127,6 +143,7 @@ impl What {
             Program(name) => name.to_owned(),
             GStreamer(element) => format!("GStreamer's {element}"),
             Alsa(device) => format!("ALSA's device {device}"),
+            Present(path) => path.to_owned(),
             Venv => "Python 3.11 with venv".to_owned(),
         }
     }

@@ -6,10 +6,12 @@ pub(crate) mod events;
 pub(crate) mod forwarded;
 mod ice;
 mod metrics;
+pub(crate) mod ogg;
 mod origin;
 pub(crate) mod problem;
 mod session;
 mod sources;
+mod stall;
 pub(crate) mod stream;
 mod whep;
 mod whip;
@@ -33,6 +35,7 @@ use tokio::sync::watch;
 use self::accept::{Doorman, Open};
 use self::events::Events;
 use self::forwarded::Proxies;
+use self::ogg::OggStreams;
 use self::origin::Origins;
 use self::problem::Refusal;
 use self::stream::Streams;
@@ -75,6 +78,7 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     /// The port for containers' RTP.
     pub(crate) rtp_port: RtpPort,
+    pub(crate) ogg: OggStreams,
 }
 
 /// All routes.
@@ -89,6 +93,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .merge(whep::routes())
         .merge(whip::routes())
         .merge(stream::routes())
+        .merge(ogg::routes(&origins))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
         .fallback(get(page::serve))
@@ -111,6 +116,12 @@ async fn in_time(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => Refusal::TooSlow.into_response(),
     }
+}
+
+/// Waits until the relay stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Nobody is left to say so where the sender is gone.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// Binds every address that `at` stands for. At least one must succeed, unless the failure is a port in use.

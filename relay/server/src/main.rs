@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Ok(Order::Doctor { source, json, flags }) => {
             return doctor::command::run(source.as_deref(), json, &flags);
         }
+        Ok(Order::Print(text)) => return cli::print(&text),
         Err(exit) => return exit,
     };
     let options = match Options::gather(&flags) {
