@@ -109,7 +109,8 @@ impl Vnc {
     pub fn typed(&self) -> Result<String> {
         let said = fs::read_to_string(self.folder.path().join("keys"))?;
         let pressed = said.split("KeyPress event").skip(1);
-        let letters = pressed.filter_map(|event| event.split_once("XLookupString gives 1 bytes: (")?.1.split('"').nth(1));
+        let letters = pressed
+            .filter_map(|event| event.split_once("XLookupString gives 1 bytes: (")?.1.split('"').nth(1));
         Ok(letters.collect())
     }
 }

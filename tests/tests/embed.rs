@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use host::{Guest, Trouble};
+use host::Guest;
 use serde_json::json;
 use soundport_tests::{
     Browser, BrowserOptions, Callee, Microphone, Recording, Relay, RelayOptions, StaticPage, ToneSender,
-    ToneSenderOptions, Vnc, turn, wait_for, wait_until,
+    ToneSenderOptions, Vnc, turn, wait_until,
 };
 
 const SOURCE: &str = "127-0-0-1";
@@ -75,7 +75,8 @@ fn the_microphone_speaks_from_novnc_and_the_keyboard_stays_there() -> Result<()>
     let callee = Callee::pulse_audio()?;
     let id = callee.id();
     let desktop = Vnc::start(&line(callee.relay(), id))?;
-    let browser = Browser::with(&BrowserOptions { microphone: Microphone::Wav(wav), ..BrowserOptions::default() })?;
+    let browser =
+        Browser::with(&BrowserOptions { microphone: Microphone::Wav(wav), ..BrowserOptions::default() })?;
     let page = Guest::open(&browser, &desktop.url("localhost"))?;
     page.types(&desktop, "a")?;
     browser.in_control(0, |frame| {
@@ -112,18 +113,18 @@ fn a_page_hears_by_methods_and_is_told_by_events() -> Result<()> {
     page.state("listening")?;
     ensure!(page.run::<bool>("control().trouble === null")?, "the trouble stays");
     browser.in_control(0, |frame| frame.wait_tone(LIMIT).map(|_| ()))?;
-    page.run::<()>("control().muted = true")?;
+    page.run::<()>("void (control().muted = true)")?;
     browser.in_control(0, Browser::wait_silence)?;
     wait_until("it to be told as muted", LIMIT, || page.run("control().muted"))?;
-    page.run::<()>("control().volume = 1")?;
+    page.run::<()>("void (control().volume = 1)")?;
     browser.in_control(0, |frame| frame.wait_tone(LIMIT).map(|_| ()))?;
-    page.run::<()>("control().volume = 0.25")?;
+    page.run::<()>("void (control().volume = 0.25)")?;
     wait_until("the volume", LIMIT, || page.run("control().volume === 0.25 && !control().muted"))?;
     ensure!(page.run::<bool>("control().stop()")?, "it does not stop");
     page.state("ready")?;
     relay.wait_listeners(SOURCE, 0, LIMIT)?;
 
-    browser.open(&host.url())?;
+    page.visit(&host.url())?;
     page.state("ready")?;
     ensure!(page.run::<f64>("control().volume")? == 0.25, "the volume is forgotten");
     browser.close()
@@ -135,7 +136,8 @@ fn a_page_that_may_not_embed_is_told_what_would_let_it_in() -> Result<()> {
     let (relay, _sender) = stage(&[])?;
     let host = StaticPage::serve(&host::page(&line(&relay, SOURCE)))?;
     let url = host.url().replace("localhost", STRANGER);
-    let browser = Browser::plain_with(&BrowserOptions { known_as: Some(STRANGER), ..BrowserOptions::default() })?;
+    let browser =
+        Browser::plain_with(&BrowserOptions { known_as: Some(STRANGER), ..BrowserOptions::default() })?;
     let page = Guest::open(&browser, &url)?;
     let trouble = page.trouble("not-allowed")?;
     let origin = url.trim_end_matches('/');
@@ -160,7 +162,7 @@ fn over_plain_http_it_listens_and_says_why_nobody_can_talk() -> Result<()> {
     let words = browser.in_control(0, |frame| {
         frame.wait_state(id, "ready")?;
         frame.act(id, "listen")?;
-        frame.wait_state(id, "listening")?;
+        frame.wait(&format!("[data-source='{id}']:is([data-state='silent'], [data-state='listening'])"))?;
         let shown = "return document.querySelector('.said').checkVisibility()";
         ensure!(!frame.run::<bool>(shown, vec![])?, "it is in the way before anybody asks");
         frame.click(".talk")?;
@@ -185,13 +187,13 @@ fn an_unknown_source_and_none_and_several_are_told_and_one_is_taken() -> Result<
 
     let unnamed = host::page(&format!("<script src='{}/embed.js'></script>", relay.http_url()));
     let host = host.with(&unnamed);
-    browser.open(&host.url())?;
+    page.visit(&host.url())?;
     page.state("ready")?;
     ensure!(page.run::<String>("control().source")? == SOURCE, "the only source is not taken");
 
     let named = relay.http_url() + "/embed.js?source=" + SOURCE;
     let host = host.with(&host::page(&format!("<script src='{named}'></script>")));
-    browser.open(&host.url())?;
+    page.visit(&host.url())?;
     page.state("ready")?;
 
     drop(sender);
@@ -203,7 +205,7 @@ fn an_unknown_source_and_none_and_several_are_told_and_one_is_taken() -> Result<
     let _sender = ToneSender::start(several.rtp(), ToneSenderOptions::default())?;
     several.wait_live(SOURCE)?;
     let host = host.with(&unnamed.replace(&relay.http_url(), &several.http_url()));
-    browser.open(&host.url())?;
+    page.visit(&host.url())?;
     let trouble = page.trouble("which-source")?;
     ensure!(page.words(0)?.contains(&trouble.words), "the control says {:?}", page.words(0)?);
     browser.in_control(0, |frame| {
@@ -270,7 +272,7 @@ fn two_controls_of_one_page_know_nothing_of_each_other() -> Result<()> {
     browser.in_control(1, |frame| frame.wait_tone(LIMIT).map(|_| ()))?;
 
     // What played goes on when the page is loaded again, in its own control alone.
-    browser.open(&host.url())?;
+    page.visit(&host.url())?;
     browser.in_control(0, |frame| frame.wait_state(SOURCE, "ready"))?;
     browser.in_control(1, |frame| {
         frame.click("[data-action='resume']")?;
@@ -294,8 +296,9 @@ fn it_takes_the_pages_look_and_axe_finds_nothing_serious() -> Result<()> {
         let page = Guest::open(&browser, &desktop.url("localhost"))?;
         page.state("ready")?;
         page.desktop(&desktop)?;
-        let taken: String = browser
-            .in_control(0, |frame| frame.run("return getComputedStyle(document.documentElement).colorScheme", vec![]))?;
+        let taken: String = browser.in_control(0, |frame| {
+            frame.run("return getComputedStyle(document.documentElement).colorScheme", vec![])
+        })?;
         ensure!(taken == scheme, "on {background} it is {taken}");
         look(&browser, &format!("ready-{scheme}"))?;
         browser.in_control(0, |frame| {
@@ -312,7 +315,8 @@ fn it_takes_the_pages_look_and_axe_finds_nothing_serious() -> Result<()> {
         look(&browser, &format!("folded-{scheme}"))?;
         page.run::<bool>("control().fold(false)")?;
     }
-    let styled = "<style>body { --soundport-ink: rgb(1, 2, 3); --soundport-font: serif; --soundport-scheme: dark; }
+    let styled =
+        "<style>body { --soundport-ink: rgb(1, 2, 3); --soundport-font: serif; --soundport-scheme: dark; }
         iframe, soundport-control { display: none !important; width: 1px !important; }</style>";
     let host = StaticPage::serve(&host::page(&format!("{styled}{}", line(&relay, "echo"))))?;
     let page = Guest::open(&browser, &host.url())?;
@@ -324,7 +328,10 @@ fn it_takes_the_pages_look_and_axe_finds_nothing_serious() -> Result<()> {
             vec![],
         )
     })?;
-    ensure!(ink == "rgb(1, 2, 3)" && font.starts_with("serif") && scheme == "dark", "{ink}, {font}, {scheme}");
+    ensure!(
+        ink == "rgb(1, 2, 3)" && font.starts_with("serif") && scheme == "dark",
+        "{ink}, {font}, {scheme}"
+    );
     let size: f64 = page.run("control().element.getBoundingClientRect().height")?;
     ensure!(size >= 44.0, "the page's style makes it {size} px high");
     browser.close()

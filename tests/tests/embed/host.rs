@@ -19,19 +19,19 @@ const KEEP: &str = "window.kept = [];
 
 /// What a control says stands in the way.
 #[derive(Debug, Deserialize)]
-pub struct Trouble {
+pub(super) struct Trouble {
     /// What it is, in words for people.
-    pub words: String,
+    pub(super) words: String,
 }
 
 /// Somebody else's page in a browser, with a control of ours.
 #[derive(Debug)]
-pub struct Guest<'a> {
+pub(super) struct Guest<'a> {
     browser: &'a Browser,
 }
 
 /// Somebody else's page with these lines.
-pub fn page(lines: &str) -> String {
+pub(super) fn page(lines: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Desk</title>
          <main><h1>Desk</h1><button id=\"beside\">Beside</button></main>{lines}</html>"
@@ -40,20 +40,29 @@ pub fn page(lines: &str) -> String {
 
 impl<'a> Guest<'a> {
     /// Opens the page, and keeps what it is told.
-    pub fn open(browser: &'a Browser, url: &str) -> Result<Self> {
+    pub(super) fn open(browser: &'a Browser, url: &str) -> Result<Self> {
         browser.cdp("Page.enable", json!({}))?;
         browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": KEEP }))?;
-        browser.open(url)?;
-        Ok(Self { browser })
+        let page = Self { browser };
+        page.visit(url)?;
+        Ok(page)
+    }
+
+    /// Goes to another page with the one line, again where Chromium met a network in change while it fetched the script.
+    pub(super) fn visit(&self, url: &str) -> Result<()> {
+        wait_for("the page with our script", LIMIT, || {
+            self.browser.open(url)?;
+            Ok(self.run::<bool>("typeof soundport === 'object'")?.then_some(()))
+        })
     }
 
     /// Runs an expression in the page, and waits for what it promises.
-    pub fn run<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
+    pub(super) fn run<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
         self.browser.run_async(&format!("return (await ({expression})) ?? null"), vec![])
     }
 
     /// Waits until the page knows that its control stands so.
-    pub fn state(&self, state: &str) -> Result<()> {
+    pub(super) fn state(&self, state: &str) -> Result<()> {
         wait_until(&format!("the page to be told of {state}"), LIMIT, || {
             self.run(&format!("window.soundport?.controls[0]?.state === '{state}'"))
         })
@@ -62,19 +71,21 @@ impl<'a> Guest<'a> {
     }
 
     /// Waits until the page was told of this trouble by an event.
-    pub fn trouble(&self, name: &str) -> Result<Trouble> {
-        let told = format!("window.kept.findLast(({{ type, name }}) => type === 'soundport:trouble' && name === '{name}')");
+    pub(super) fn trouble(&self, name: &str) -> Result<Trouble> {
+        let told = format!(
+            "window.kept.findLast(({{ type, name }}) => type === 'soundport:trouble' && name === '{name}')"
+        );
         wait_for(&format!("the page to be told of {name}"), LIMIT, || self.run::<Option<Trouble>>(&told))
             .with_context(|| self.run::<serde_json::Value>("window.kept").unwrap_or_default().to_string())
     }
 
     /// How often the page was told of it.
-    pub fn told(&self, event: &str) -> Result<usize> {
+    pub(super) fn told(&self, event: &str) -> Result<usize> {
         self.run(&format!("window.kept.filter(({{ type }}) => type === '{event}').length"))
     }
 
     /// What somebody reads in the nth control.
-    pub fn words(&self, nth: usize) -> Result<String> {
+    pub(super) fn words(&self, nth: usize) -> Result<String> {
         let said: String = self.run(&format!("soundport.controls[{nth}].words.innerText"))?;
         if !said.is_empty() {
             return Ok(said);
@@ -83,7 +94,7 @@ impl<'a> Guest<'a> {
     }
 
     /// Waits until noVNC shows its desktop, gives it the keyboard, and returns how it is drawn: colours of some points.
-    pub fn desktop(&self, _: &Vnc) -> Result<Vec<u8>> {
+    pub(super) fn desktop(&self, _: &Vnc) -> Result<Vec<u8>> {
         let drawn = "(() => {
             const canvas = document.querySelector('#screen canvas');
             if (!window.desktop?.connected || !canvas?.width) return [];
@@ -97,7 +108,7 @@ impl<'a> Guest<'a> {
     }
 
     /// Types the last of these letters where the keyboard is, and waits until the app on the desktop has got all of them.
-    pub fn types(&self, desktop: &Vnc, letters: &str) -> Result<()> {
+    pub(super) fn types(&self, desktop: &Vnc, letters: &str) -> Result<()> {
         if letters.len() == 1 {
             // Where the app's window is: it has the keys where the pointer is.
             self.desktop(desktop)?;
@@ -112,7 +123,7 @@ impl<'a> Guest<'a> {
     }
 
     /// What the page's own elements look like, and how many there are.
-    pub fn own_style(&self) -> Result<String> {
+    pub(super) fn own_style(&self) -> Result<String> {
         self.run(
             "JSON.stringify([document.documentElement, document.body, document.querySelector('main')].map((element) => {
                const style = getComputedStyle(element);
