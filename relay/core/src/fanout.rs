@@ -10,6 +10,7 @@ mod connect;
 mod connection;
 mod datagram;
 mod dtls;
+mod facts;
 mod offer;
 mod peer;
 mod role;
@@ -28,6 +29,7 @@ use tracing::trace;
 
 pub use self::connect::{Connect, ConnectError, IceSession, MAX_PATIENCE, Purpose, Session};
 pub use self::datagram::{Candidates, Incoming, LocalAddr, Output, PeerAddr, StreamMessage, Transmit};
+pub use self::facts::{Audience, MAX_FACTS, Playback, Report, SessionFacts, Way};
 pub use self::offer::{Credentials, OfferError};
 
 use self::connect::MAX_WAITING;
@@ -95,6 +97,8 @@ pub struct Fanout {
     indices_by_source: HashMap<SourceId, Vec<usize>>,
     /// The number of the latest talker.
     last_talker: u32,
+    /// The number of the latest session.
+    last_number: u32,
     /// No peer is due before.
     earliest: Option<Instant>,
     events: VecDeque<FanoutEvent>,
@@ -114,6 +118,7 @@ impl Fanout {
             index_by_address: HashMap::new(),
             indices_by_source: HashMap::new(),
             last_talker: 0,
+            last_number: 0,
             earliest: None,
             events: VecDeque::new(),
             counters: FanoutCounters::default(),
@@ -350,7 +355,9 @@ impl Fanout {
 
     fn identity(&mut self, source: SourceId, purpose: Purpose) -> Result<Identity, ConnectError> {
         let role = self.role(&source, purpose)?;
-        Ok(Identity { session: SessionId::new(self.rng.random()), source, role })
+        self.last_number = self.last_number.wrapping_add(1);
+        let (session, number) = (SessionId::new(self.rng.random()), self.last_number);
+        Ok(Identity { session, number, source, role })
     }
 
     fn admit(&mut self, peer: Peer) -> usize {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::mistake::Mistakes;
 use crate::options::Flags;
@@ -25,6 +25,20 @@ enum Command {
     Serve(Flags),
     /// Say what is wrong with the configuration, without running anything
     Check(Flags),
+    /// Say why there is no sound, and what to do: here, in the relay that runs here, and in each source
+    Doctor(Doctor),
+}
+
+#[derive(Debug, Args)]
+struct Doctor {
+    /// Look at this source alone, such as `desktop`
+    #[arg(value_name = "SOURCE")]
+    source: Option<String>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 /// What the user wants done.
@@ -34,6 +48,15 @@ pub(crate) enum Order {
     Serve(Flags),
     /// Look at the configuration.
     Check(Flags),
+    /// Say why there is no sound.
+    Doctor {
+        /// The one source that is asked about.
+        source: Option<String>,
+        /// Whether the answer is for programs.
+        json: bool,
+        /// How the relay runs.
+        flags: Flags,
+    },
 }
 
 /// Reads command line and environment. On failure the user has been told, and the exit code is returned.
@@ -51,6 +74,9 @@ pub(crate) fn parse() -> Result<Order, ExitCode> {
     Ok(match cli.command {
         Some(Command::Serve(flags)) => Order::Serve(noted(flags)),
         Some(Command::Check(flags)) => Order::Check(noted(flags)),
+        Some(Command::Doctor(Doctor { source, json, flags })) => {
+            Order::Doctor { source, json, flags: noted(flags) }
+        }
         None => Order::Serve(noted(cli.flags)),
     })
 }

@@ -1,6 +1,7 @@
 //! The HTTP side: the page, the API, WHEP and WHIP, over TLS for everybody and without for this machine.
 
 pub(crate) mod accept;
+mod doctor;
 pub(crate) mod events;
 pub(crate) mod forwarded;
 mod ice;
@@ -71,6 +72,8 @@ pub(crate) struct State {
     pub(crate) doorman: Doorman,
     pub(crate) proxies: Proxies,
     pub(crate) streams: Streams,
+    /// The port for containers' RTP.
+    pub(crate) rtp_port: u16,
 }
 
 /// All routes.
@@ -82,6 +85,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .route("/api/events", get(events::stream_events))
         .route("/api/ice", get(ice::configuration))
         .route("/api/ice/check", get(ice::check))
+        .merge(doctor::routes())
         .merge(whep::routes())
         .merge(whip::routes())
         .merge(stream::routes())

@@ -138,6 +138,7 @@ pub(crate) fn run(
             ice: servers,
             proxies: Proxies::new(&options.proxies),
             streams: streams.clone(),
+            rtp_port: rtp_address.port(),
         };
         let router = http::router(state, &options.origins);
         let local = http::local_only(router.clone(), &options.origins);

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
 use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
@@ -18,11 +18,14 @@ use tracing::debug;
 use super::offer::{Credentials, Offer, OfferError};
 use super::role::Role;
 use super::stun::Check;
-use super::{Candidates, Incoming, LocalAddr, Output, PeerAddr, Transmit, answer};
+use super::{Candidates, Incoming, LocalAddr, Output, PeerAddr, Report, Transmit, answer};
 use crate::session::SessionId;
 
 /// The ways that a peer may have checked: more than any host has interfaces, and a bound on what a stranger can fill.
 const MAX_PATHS: usize = 16;
+
+/// How often str0m sums up what the other side reports: about as often as browsers report.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// str0m keeps sent packets for retransmission, which Opus never asks for: keep next to none.
 const RETRANSMISSION_CACHE: usize = 2;
@@ -56,6 +59,7 @@ impl Engine {
             // Transport-wide congestion control would make browsers send 16 packets a second.
             .set_extension_map(extensions)
             .set_send_buffer_audio(RETRANSMISSION_CACHE)
+            .set_stats_interval(Some(REPORT_EVERY))
             // A talker's packets are put into order by talkback, which knows how long it may wait for one.
             .set_rtp_mode(matches!(role, Role::Talker(_)))
             .build(now)
@@ -74,6 +78,7 @@ pub(super) struct Connection {
     deadline: Instant,
     connected: bool,
     nomination: Nomination,
+    report: Option<Report>,
 }
 
 /// Who chose the way that packets take to the peer.
@@ -138,6 +143,7 @@ impl Connection {
             deadline: now,
             connected: false,
             nomination: Nomination::Open,
+            report: None,
         };
         Ok((connection, sdp))
     }
@@ -257,6 +263,12 @@ impl Connection {
         self.rtc.direct_api().local_ice_credentials().ufrag
     }
 
+    /// The way that packets come by now, and what the other side reported of those that it was sent.
+    pub(super) fn way(&self) -> (Option<PeerAddr>, Option<Report>) {
+        let latest = self.paths.iter().max_by_key(|path| path.used);
+        (latest.map(|path| path.remote), self.report)
+    }
+
     /// The addresses that this peer's packets come from.
     pub(super) fn addresses(&self) -> impl Iterator<Item = PeerAddr> {
         self.paths.iter().map(|path| path.remote)
@@ -372,6 +384,14 @@ impl Connection {
                     if let Role::Talker(talking) = role {
                         out.microphones.push(talking.frame(packet, now));
                     }
+                }
+                Ok(Engaged::Event(Event::MediaEgressStats(stats))) => {
+                    self.report = Some(Report {
+                        packets: stats.packets,
+                        lost: stats.remote.map(|remote| remote.packets_lost),
+                        loss: stats.loss,
+                        round_trip: stats.rtt,
+                    });
                 }
                 Ok(Engaged::Event(_)) => {}
                 Err(error) => {
