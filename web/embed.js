@@ -234,7 +234,10 @@
       this.snapshot = snapshot;
       this.source = snapshot.source ?? this.source;
       if (snapshot.title) this.frame.title = `Sound: ${snapshot.title}`;
-      if (before.state === "loading" || before.state === "unavailable") this.say("ready");
+      if (!this.ready && !["loading", "unavailable"].includes(snapshot.state)) {
+        this.ready = true;
+        this.say("ready");
+      }
       this.say("state");
       const { trouble } = snapshot;
       if (trouble && JSON.stringify(trouble) !== JSON.stringify(before.trouble)) this.say("trouble", trouble);
@@ -286,7 +289,8 @@
 
     /** Has the frame do something, and says whether it did. */
     ask(what, value) {
-      if (this.ending.signal.aborted || this.snapshot.state === "unavailable") return Promise.resolve(false);
+      const isThere = this.waiting === null || this.snapshot.state !== "unavailable";
+      if (this.ending.signal.aborted || !isThere) return Promise.resolve(false);
       return new Promise((answer) => {
         this.asked += 1;
         this.answers.set(this.asked, answer);

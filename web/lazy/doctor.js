@@ -31,7 +31,7 @@ const PLAYBACK = {
 const NOT_LISTENING = { check: "playback", verdict: "unknown", said: "You are not listening here.", remedy: "Press Listen, then look again: more is known then." };
 const TAB = { check: "tab", verdict: "unknown", said: "No page can see whether its tab, the browser or the computer is muted.", remedy: "Look for a crossed-out loudspeaker on this tab, and at the computer’s volume." };
 const NO_WEBRTC = { check: "webrtc", verdict: "trouble", said: "This browser has no WebRTC, or it is switched off.", remedy: "Switch it on, or use another browser: the sound comes by the page’s own connection meanwhile, if that can." };
-const NO_ANSWER = { check: "relay", verdict: "trouble", said: "The relay does not answer.", remedy: "Start it, and look at what it says: `soundport doctor`" };
+const NO_ANSWER = { check: "relay", verdict: "trouble", said: "The relay does not answer.", remedy: "Start it, or ask on its machine what is wrong: soundport doctor." };
 
 const made = (tag, attributes = {}, ...inside) => {
   const element = document.createElement(tag);
@@ -67,10 +67,13 @@ const examine = async (card) => {
   return findings;
 };
 
-/** A sentence, with what stands between backquotes as a line to copy. */
+/** A command stands behind a colon, and ends with its sentence or with what is said of it. */
+const COMMAND = /(?<=: )((?:docker|ffmpeg|pactl|soundport|ss|tcpdump) .+?)(?=[.;](?:\s|$)|, (?:and|or) | says |$)/;
+
+/** A sentence, with its commands as lines to copy. */
 const written = (text) =>
-  text.split("`").map((part, index) => {
-    if (index % 2 === 0) return part;
+  text.split(COMMAND).map((part, index) => {
+    if (index % 2 === 0) return index ? part.replace(/^[.;]/, "") : part;
     const copy = made("button", { type: "button", class: "button quiet", "data-action": "copy-remedy", "aria-label": `Copy: ${part}` }, "Copy");
     copy.onclick = async () => {
       const done = await navigator.clipboard?.writeText(part).then(() => true, () => false);
@@ -134,7 +137,7 @@ class Panel {
   draw(findings) {
     const sorted = ORDER.flatMap((verdict) => findings.filter((finding) => finding.verdict === verdict));
     const [worst] = sorted;
-    const words = worst?.verdict === "trouble" ? worst.said.replaceAll("`", "") : "Nothing was found that keeps this from being heard.";
+    const words = worst?.verdict === "trouble" ? worst.said : "Nothing was found that keeps this from being heard.";
     if (this.summary.textContent !== words) this.summary.textContent = words;
     const items = sorted.map((finding) => {
       const text = JSON.stringify(finding);
