@@ -38,23 +38,33 @@ fn what_the_relay_finds_is_told_with_its_remedy() -> Result<()> {
     ask_why(&browser, SOURCE)?;
     let told = trouble(&browser, SOURCE, "zeros")?;
     ensure!(told.contains("zeros") && told.contains("Inside the container"), "it says {told}");
-    let command: String =
-        browser.run("return document.querySelector('[data-check=zeros] code').innerText", vec![])?;
-    ensure!(command == "pactl list short sink-inputs", "the command to copy is {command}");
     let first: String =
         browser.run("return document.querySelector('[data-doctor] li').dataset.check", vec![])?;
     ensure!(first == "zeros", "the first that is told is {first}");
-    browser.click("[data-check=zeros] [data-action=copy-remedy]")?;
-    let copied =
-        "return document.querySelector('[data-check=zeros] [data-action=copy-remedy]').innerText !== 'Copy'";
-    wait_until("the copying to be told of", LIMIT, || browser.run(copied, vec![]))?;
 
     drop(sender);
     let told = trouble(&browser, SOURCE, "packets")?;
     ensure!(told.contains("pactl load-module module-rtp-send"), "it says {told}");
+    let command = "return document.querySelector('[data-check=packets] code').innerText";
+    let command: String = browser.run(command, vec![])?;
+    ensure!(
+        command.starts_with("pactl ") && command.ends_with("mtu=972"),
+        "the command to copy is {command}"
+    );
+    browser.click("[data-check=packets] [data-action=copy-remedy]")?;
+    let copied = "return [...document.querySelectorAll('[data-action=copy-remedy]')].some(({ innerText }) => innerText !== 'Copy')";
+    wait_until("the copying to be told of", LIMIT, || browser.run(copied, vec![]))?;
     ask_why(&browser, "kiosk")?;
     let told = trouble(&browser, "kiosk", "suspended")?;
     ensure!(told.contains("Play something"), "it says {told}");
+    // Figures of the last look are gone, the focus is not.
+    let code = "document.querySelector('[data-check=suspended] code')";
+    browser.run::<Option<bool>>(&format!("{code}.focus()"), vec![])?;
+    let said = format!("return {code}.closest('li').querySelector('.said-here').innerText");
+    let before: String = browser.run(&said, vec![])?;
+    wait_until("another look", LIMIT, || Ok(browser.run::<String>(&said, vec![])? != before))?;
+    let stays: bool = browser.run(&format!("return document.activeElement === {code}"), vec![])?;
+    ensure!(stays, "the focus was lost when it looked again");
     browser.close()
 }
 
@@ -81,6 +91,7 @@ fn what_a_person_did_to_the_page_is_told_there_and_to_the_relay() -> Result<()> 
     ensure!(told.contains("muted here") && told.contains("Press the loudspeaker"), "it says {told}");
     relay_knows(&relay, Verdict::Trouble, "muted")?;
     browser.act(SOURCE, "mute")?;
+    browser.wait(&found(SOURCE, "playback", "well"))?;
     relay_knows(&relay, Verdict::Well, "plays")?;
     browser.act("demo", "solo")?;
     let told = trouble(&browser, SOURCE, "playback")?;
@@ -172,15 +183,6 @@ fn the_panel_is_used_by_keyboard_and_keeps_still() -> Result<()> {
     let spoken: String =
         browser.run("return document.querySelector('[data-doctor] [role=status]').innerText", vec![])?;
     ensure!(spoken.contains("zeros"), "a screen reader hears {spoken}");
-    browser.run::<Option<bool>>("document.querySelector('[data-check=zeros] code').focus()", vec![])?;
-    // Figures of the last look are gone, the focus is not.
-    let packets = "return document.querySelector('[data-check=packets]')?.innerText ?? ''";
-    let before: String = browser.run(packets, vec![])?;
-    wait_until("another look", LIMIT, || Ok(browser.run::<String>(packets, vec![])? != before))?;
-    ensure!(
-        browser.run::<bool>("return document.activeElement.matches('code')", vec![])?,
-        "the focus was lost when it looked again"
-    );
     for scheme in ["light", "dark"] {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         browser.cdp("Emulation.setEmulatedMedia", features)?;

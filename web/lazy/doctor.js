@@ -70,10 +70,13 @@ const examine = async (card) => {
 /** A command stands behind a colon, and ends with its sentence or with what is said of it. */
 const COMMAND = /(?<=: )((?:docker|ffmpeg|pactl|soundport|ss|tcpdump) .+?)(?=[.;](?:\s|$)|, (?:and|or) | says |$)/;
 
-/** A sentence, with its commands as lines to copy. */
-const written = (text) =>
-  text.split(COMMAND).map((part, index) => {
-    if (index % 2 === 0) return index ? part.replace(/^[.;]/, "") : part;
+/** A sentence; a command that ends one is a line to copy, one within stays there. */
+const written = (text) => {
+  const parts = text.split(COMMAND);
+  const ends = (index) => /^([.;]|$)/.test(parts[index + 1]);
+  return parts.map((part, index) => {
+    if (index % 2 === 0) return index && ends(index - 1) ? part.slice(1) : part;
+    if (!ends(index)) return made("code", {}, part);
     const copy = made("button", { type: "button", class: "button quiet", "data-action": "copy-remedy", "aria-label": `Copy: ${part}` }, "Copy");
     copy.onclick = async () => {
       const done = await navigator.clipboard?.writeText(part).then(() => true, () => false);
@@ -84,16 +87,31 @@ const written = (text) =>
     };
     return made("span", { class: "remedy-line" }, made("code", { tabindex: "0" }, part), copy);
   });
-
-const item = ({ check, verdict, said, remedy }) => {
-  const shape = made("span", { class: "verdict" });
-  shape.innerHTML = `<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[verdict] ?? SHAPES.unknown}</svg>`;
-  shape.append(made("span", { class: "unseen" }, `${VERDICTS[verdict] ?? VERDICTS.unknown}: `));
-  const words = made("p", { class: "said-here" }, ...written(said));
-  const inside = [shape, words];
-  if (remedy) inside.push(made("p", { class: "remedy" }, ...written(remedy)));
-  return made("li", { "data-check": check, "data-verdict": verdict }, ...inside);
 };
+
+/** One finding in the list. What is said of it changes with every figure; its remedy, in which somebody may be, stays. */
+class Item {
+  constructor(check, verdict) {
+    const shape = made("span", { class: "verdict" });
+    shape.innerHTML = `<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[verdict] ?? SHAPES.unknown}</svg>`;
+    shape.append(made("span", { class: "unseen" }, `${VERDICTS[verdict] ?? VERDICTS.unknown}: `));
+    this.parts = { said: made("p", { class: "said-here" }), remedy: made("p", { class: "remedy" }) };
+    this.texts = {};
+    this.element = made("li", { "data-check": check, "data-verdict": verdict }, shape, this.parts.said);
+  }
+
+  fill(finding) {
+    for (const [name, part] of Object.entries(this.parts)) {
+      const text = finding[name] ?? "";
+      if (this.texts[name] === text) continue;
+      this.texts[name] = text;
+      part.replaceChildren(...written(text));
+      if (!text) part.remove();
+      else this.element.append(part);
+    }
+    return this.element;
+  }
+}
 
 let panels = 0;
 
@@ -103,13 +121,15 @@ class Panel {
     this.place = place;
     this.card = place.closest(".card");
     this.details = place.closest("details");
-    this.texts = new Map();
+    this.items = new Map();
     panels += 1;
     const id = `doctor-${panels}`;
     this.button = made("button", { type: "button", class: "button", "data-action": "doctor", "aria-expanded": "false", "aria-controls": id }, "Why is there no sound?");
     this.summary = made("p", { class: "summary", role: "status" });
     this.list = made("ol", { "aria-label": "What was found" });
     this.section = made("section", { id, hidden: "" }, this.summary, this.list);
+    this.watching = new MutationObserver(() => this.isRead() && this.look());
+    this.watching.observe(this.card, { attributes: true, attributeFilter: ["data-state", "data-muted", "data-source-state"] });
     this.button.onclick = () => this.show(this.section.hidden);
     place.append(this.button, this.section);
   }
@@ -124,13 +144,16 @@ class Panel {
   async look() {
     clearTimeout(this.again);
     const looking = (this.looking = Symbol("look"));
-    const isRead = () => this.looking === looking && this.place.isConnected && this.details.open && !this.section.hidden;
     if (document.visibilityState === "visible") {
       const findings = await examine(this.card);
-      if (!isRead()) return;
+      if (this.looking !== looking || !this.isRead()) return;
       this.draw(findings);
     }
-    this.again = setTimeout(() => isRead() && this.look(), LOOK_EVERY);
+    this.again = setTimeout(() => this.isRead() && this.look(), LOOK_EVERY);
+  }
+
+  isRead() {
+    return this.place.isConnected && this.details.open && !this.section.hidden;
   }
 
   /** What has not changed stays as it is, with the focus in it; what is above what is read does not grow smaller. */
@@ -139,15 +162,19 @@ class Panel {
     const [worst] = sorted;
     const words = worst?.verdict === "trouble" ? worst.said : "Nothing was found that keeps this from being heard.";
     if (this.summary.textContent !== words) this.summary.textContent = words;
-    const items = sorted.map((finding) => {
-      const text = JSON.stringify(finding);
-      return this.texts.get(text) ?? item(finding);
+    // Who sees the list reads it there.
+    this.summary.classList.toggle("unseen", worst?.verdict === "trouble");
+    const known = this.items;
+    this.items = new Map();
+    const shown = sorted.map((finding) => {
+      const key = `${finding.check} ${finding.verdict}`;
+      const item = known.get(key) ?? new Item(finding.check, finding.verdict);
+      this.items.set(key, item);
+      return item.fill(finding);
     });
-    const before = [...this.list.children];
-    this.texts = new Map(sorted.map((finding, index) => [JSON.stringify(finding), items[index]]));
-    if (before.length !== items.length || before.some((old, index) => old !== items[index])) {
+    if (shown.length !== this.list.children.length || shown.some((element, index) => element !== this.list.children[index])) {
       const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
-      this.list.replaceChildren(...items);
+      this.list.replaceChildren(...shown);
       if (focused?.isConnected) focused.focus({ preventScroll: true });
     }
     this.section.style.minHeight = `${Math.max(parseFloat(this.section.style.minHeight) || 0, this.section.offsetHeight)}px`;
