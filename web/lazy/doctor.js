@@ -107,7 +107,7 @@ class Item {
       this.texts[name] = text;
       part.replaceChildren(...written(text));
       if (!text) part.remove();
-      else this.element.append(part);
+      else if (part.parentElement !== this.element) this.element.append(part);
     }
     return this.element;
   }
