@@ -84,6 +84,7 @@ pub(crate) struct State {
 /// All routes.
 pub(crate) fn router(state: State, origins: &[String]) -> Router {
     let origins = Origins::new(origins);
+    let policy = origins.policy();
     Router::new()
         .route("/api/sources", get(sources::list))
         .route("/api/events", get(events::stream_events))
@@ -96,7 +97,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .merge(ogg::routes(&origins))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
-        .fallback(get(page::serve))
+        .fallback(get(move |uri, headers| page::serve(uri, headers, policy)))
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
         .layer(from_fn(in_time))
         .layer(origins.cors())
