@@ -25,6 +25,8 @@ enum Command {
     Serve(Flags),
     /// Say what is wrong with the configuration, without running anything
     Check(Flags),
+    /// Say by the exit code whether the relay that runs here is well
+    Health(Flags),
 }
 
 /// What the user wants done.
@@ -34,6 +36,8 @@ pub(crate) enum Order {
     Serve(Flags),
     /// Look at the configuration.
     Check(Flags),
+    /// Ask the relay that runs here.
+    Health(Flags),
 }
 
 /// Reads command line and environment. On failure the user has been told, and the exit code is returned.
@@ -51,6 +55,7 @@ pub(crate) fn parse() -> Result<Order, ExitCode> {
     Ok(match cli.command {
         Some(Command::Serve(flags)) => Order::Serve(noted(flags)),
         Some(Command::Check(flags)) => Order::Check(noted(flags)),
+        Some(Command::Health(flags)) => Order::Health(noted(flags)),
         None => Order::Serve(noted(cli.flags)),
     })
 }

@@ -15,6 +15,7 @@ mod discovery;
 mod echo;
 mod fanout;
 mod files;
+mod health;
 mod http;
 mod ice;
 mod inbox;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let flags = match cli::parse() {
         Ok(Order::Serve(flags)) => flags,
         Ok(Order::Check(flags)) => return check::run(&flags),
+        Ok(Order::Health(flags)) => return health::run(&flags),
         Err(exit) => return exit,
     };
     let options = match Options::gather(&flags) {
