@@ -35,7 +35,10 @@ fn ask(http: &HostPort) -> anyhow::Result<()> {
     }
     let status = answer
         .with_context(|| format!("No relay answers at http://{http}: start it, or read what it said last"))?;
-    ensure!(status == "200", "The relay at http://{http} is not well, it answers {status}: read what it said last");
+    ensure!(
+        status == "200",
+        "The relay at http://{http} is not well, it answers {status}: read what it said last"
+    );
     Ok(())
 }
 
