@@ -19,7 +19,7 @@ start_seconds=15
 say() { echo "soundport: $*" >&2; }
 fail() { say "$*"; exit 1; }
 # What the server said last, besides that there is no D-Bus: no container has one.
-last_words() { grep -v -i -e '^$' -e ' bus' "$log" 2> /dev/null | tail -n 1; }
+last_words() { { echo nothing; grep -v -i -e '^$' -e ' bus' "$log" 2> /dev/null; } | tail -n 1; }
 
 # The bytes that say for which processor a program is built; fails where it is no ELF file.
 machine() {
@@ -53,6 +53,13 @@ choose_own() {
         *:*) listen=:: from=:: ;;
         *) listen=0.0.0.0 from=0.0.0.0 ;;
     esac
+}
+
+# Whether all these processes run. One that died is still there until the app takes note of it, which few do.
+all_run() {
+    for process; do
+        grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$process/status" 2> /dev/null || return 1
+    done
 }
 
 # Waits until a command succeeds, and no longer than a server may take to start.

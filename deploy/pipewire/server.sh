@@ -40,7 +40,7 @@ choose_defaults() {
 }
 
 # shellcheck disable=SC2086 # they are numbers
-is_alive() { kill -0 $parts 2> /dev/null; }
+is_alive() { all_run $parts $ways; }
 
 # Each module lives as long as the pw-cli that loaded it.
 connect() {

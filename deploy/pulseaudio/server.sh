@@ -20,7 +20,7 @@ start() {
     pactl set-default-source mic
 }
 
-is_alive() { kill -0 "$pulse" 2> /dev/null; }
+is_alive() { all_run "$pulse"; }
 
 connect() {
     pactl unload-module module-rtp-recv > /dev/null 2>&1 || true

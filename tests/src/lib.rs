@@ -5,6 +5,7 @@
 mod announcer;
 mod audio_server;
 mod browser;
+mod caddy;
 mod callee;
 mod coturn;
 mod delays;
@@ -39,6 +40,7 @@ mod wire;
 pub use announcer::{Announced, Announcer};
 pub use audio_server::AudioServer;
 pub use browser::{Browser, BrowserOptions, Inbound, Mark, Microphone, Tab};
+pub use caddy::Caddy;
 pub use callee::Callee;
 pub use coturn::Coturn;
 pub use delays::delays;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use soundport_api::{Source, SourceState};
 use soundport_tests::{
     Browser, BrowserOptions, Microphone, Podman, Process, Recording, Tolerance, Used, best_of_three, long,
     report, turn, wait_for, wait_until,
@@ -44,7 +45,7 @@ fn a_container_of_the_compose_file_is_heard_and_spoken_into() -> Result<()> {
     let sounds = Sounds::new()?;
     podman.compose(&[("SOUND", &text(&sounds.played()))], &["up", "--detach"])?;
     let relay = "soundport_relay_1";
-    podman.podman(&["healthcheck", "run", relay])?;
+    podman.run(&format!("healthcheck run {relay}"))?;
     is_heard_and_spoken_into(&podman, &sounds, "desktop", "soundport_desktop_1")?;
     let writable =
         podman.inspect(relay, "{{.HostConfig.ReadonlyRootfs}} {{.Config.User}} {{.EffectiveCaps}}")?;
@@ -53,67 +54,44 @@ fn a_container_of_the_compose_file_is_heard_and_spoken_into() -> Result<()> {
         "the relay may write, is root, or has capabilities: {writable}"
     );
 
-    // The same beside it with PipeWire, and the sound that comes with the recipes.
-    let sound = format!("{}:/sound:ro", podman.recipes().join("sound.ogg").display());
-    let network =
-        ["run", "--detach", "--network=soundport_default", "--env=SOUNDPORT_RELAY=relay", "--volume"];
-    podman.podman(
-        &[
-            &network[..],
-            &[&sound, "--hostname=studio", "--name=studio", "soundport-pipewire", "paplay", "/sound"],
-        ]
-        .concat(),
-    )?;
-    is_live(&podman, "studio")?;
-    podman.podman(&["rm", "--force", "--time=0", "studio"])?;
-    let played = format!("{}:/sound:ro", sounds.played().display());
-    podman.podman(
-        &[
-            &network[..],
-            &[&played, "--hostname=studio", "--name=studio", "soundport-pipewire", "paplay", "/sound"],
-        ]
-        .concat(),
-    )?;
+    // The same beside it with PipeWire.
+    let played = sounds.played();
+    podman.run(&format!(
+        "run --detach --network=soundport_default --name=studio --hostname=studio --env=SOUNDPORT_RELAY=relay \
+         --volume={}:/sound:ro soundport-pipewire paplay /sound",
+        played.display()
+    ))?;
     is_heard_and_spoken_into(&podman, &sounds, "studio", "studio")
 }
 
 #[test]
 fn a_relay_that_comes_later_or_moves_is_found_and_a_server_that_died_is_started_again() -> Result<()> {
+    const APPS: [(&str, &str); 2] = [("kiosk", "pulseaudio"), ("studio", "pipewire")];
     let _turn = turn();
     let podman = Podman::start()?;
     podman.build()?;
     let sounds = Sounds::new()?;
-    podman.podman(&["network", "create", "--subnet=10.77.0.0/24", "room"])?;
-    let run = ["run", "--detach", "--network=room", "--env=SOUNDPORT_RELAY=relay"];
-    for kind in ["pulseaudio", "pipewire"] {
-        let (name, image) = (format!("--name={kind}"), format!("soundport-{kind}"));
-        podman.podman(&[&run[..], &[&name, &format!("--hostname={kind}"), &image]].concat())?;
-        wait_until("words on a relay that is not there", LIMIT, || {
-            Ok(podman.log(kind)?.contains("nobody knows"))
-        })?;
+    podman.run("network create --subnet=10.77.0.0/24 room")?;
+    let run = "run --detach --network=room";
+    for (app, server) in APPS {
+        podman.run(&format!(
+            "{run} --name={app} --hostname={app} --env=SOUNDPORT_RELAY=relay soundport-{server}"
+        ))?;
+        says_in_time(&podman, app, "nobody knows")?;
     }
-    let relay = ["run", "--detach", "--network=room", "--name=relay"];
     for address in ["10.77.0.100", "10.77.0.200"] {
-        let ip = format!("--ip={address}");
-        podman.podman(&[&relay[..], &[&ip, "soundport-relay"]].concat())?;
-        for kind in ["pulseaudio", "pipewire"] {
-            wait_until("words on where the sound goes", LIMIT, || Ok(podman.log(kind)?.contains(address)))?;
-            let _playing = plays(&podman, &sounds, kind)?;
-            is_live_at(&podman, &format!("https://{address}:8443"), kind)?;
+        podman.run(&format!("{run} --name=relay --ip={address} soundport-relay"))?;
+        for (app, _) in APPS {
+            says_in_time(&podman, app, address)?;
+            is_live(&podman, &sounds, &format!("https://{address}:8443"), app)?;
         }
-        podman.podman(&["rm", "--force", "--time=0", "relay"])?;
+        podman.run("rm --force --time=0 relay")?;
     }
-    podman.podman(&[&relay[..], &["--ip=10.77.0.200", "soundport-relay"]].concat())?;
-    for (kind, program) in [("pulseaudio", "pulseaudio"), ("pipewire", "pipewire")] {
-        podman.podman(&["exec", kind, "sh", "-c", &format!("kill -9 $(pidof {program})")])?;
-        wait_until("words on a server that ended", LIMIT, || {
-            Ok(podman.log(kind)?.contains("is started again"))
-        })?;
-        wait_until("the server", LIMIT, || {
-            Ok(podman.podman(&["exec", kind, "pactl", "get-default-source"])?.trim() == "mic")
-        })?;
-        let _playing = plays(&podman, &sounds, kind)?;
-        is_live_at(&podman, "https://10.77.0.200:8443", kind)?;
+    podman.run(&format!("{run} --name=relay --ip=10.77.0.200 soundport-relay"))?;
+    for (app, server) in APPS {
+        podman.podman(&["exec", app, "sh", "-c", &format!("kill -9 $(pidof {server})")])?;
+        says_in_time(&podman, app, "is started again")?;
+        is_live(&podman, &sounds, "https://10.77.0.200:8443", app)?;
     }
     Ok(())
 }
@@ -125,7 +103,7 @@ fn a_pod_of_kubernetes_is_heard_within_its_limits() -> Result<()> {
     podman.build()?;
     let sounds = Sounds::new()?;
     let manifest = text(&podman.recipes().join("kubernetes.yaml"));
-    podman.podman(&["kube", "play", &manifest])?;
+    podman.run(&format!("kube play {manifest}"))?;
     let (app, relay) = ("desktop-pod-0-app", "desktop-pod-0-relay");
     let _playing = plays(&podman, &sounds, app)?;
     is_heard_and_spoken_into(&podman, &sounds, "desktop", app)?;
@@ -260,22 +238,28 @@ fn tell(before: Used, after: Used) {
     ));
 }
 
-/// Waits until the source of that id plays.
-fn is_live(podman: &Podman, source: &str) -> Result<()> {
-    is_live_at(podman, PAGE, source)
+/// Waits until a container has said these words.
+fn says_in_time(podman: &Podman, container: &str, words: &str) -> Result<()> {
+    wait_until(&format!("{container} to say {words:?}"), LIMIT, || Ok(podman.log(container)?.contains(words)))
+        .with_context(|| podman.log(container).unwrap_or_default())
+        .map(|_| ())
 }
 
-fn is_live_at(podman: &Podman, page: &str, source: &str) -> Result<()> {
-    let list = format!("{page}/api/sources");
-    wait_for(&format!("{source} to be live"), LIMIT, || {
+/// Plays in a container of that name until the relay says that it is live. A server that starts takes no player at first.
+fn is_live(podman: &Podman, sounds: &Sounds, relay: &str, container: &str) -> Result<()> {
+    let list = format!("{relay}/api/sources");
+    let mut playing = plays(podman, sounds, container)?;
+    wait_for(&format!("{container} to be live"), LIMIT, || {
+        if playing.ended()?.is_some() {
+            playing = plays(podman, sounds, container)?;
+        }
         let output = podman.host().command("curl").args(["--silent", "--insecure", &list]).output()?;
-        let sources: Vec<soundport_api::Source> = serde_json::from_slice(&output.stdout)?;
-        Ok(sources
-            .iter()
-            .any(|known| known.id == source && known.state == soundport_api::SourceState::Live)
-            .then_some(()))
+        let sources: Vec<Source> = serde_json::from_slice(&output.stdout)?;
+        let is_live =
+            sources.iter().any(|source| source.id == container && source.state == SourceState::Live);
+        Ok(is_live.then_some(()))
     })
-    .with_context(|| podman.log(source).unwrap_or_default())
+    .with_context(|| podman.log(container).unwrap_or_default())
 }
 
 /// An unmodified `paplay` in a container.
