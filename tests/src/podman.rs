@@ -81,11 +81,20 @@ impl Podman {
     pub fn build(&self) -> Result<()> {
         let mut compose = self.build_command("podman-compose");
         compose.arg("-f").arg(self.recipes().join("compose.yaml"));
-        succeed(compose.args(["--podman-build-args=--network=host", "build"]))?;
+        // Docker's format is the one that holds health checks.
+        succeed(compose.args(["--podman-build-args=--network=host --format=docker", "build"]))?;
         let mut pipewire = self.build_command("podman");
         pipewire.args(["build", "--network=host", "--tag=soundport-pipewire", "--file"]);
         succeed(pipewire.arg(self.recipes().join("pipewire/Containerfile")).arg(self.recipes()))?;
-        self.podman(&["image", "prune", "--force"]).map(|_| ())
+        self.run("image prune --force").map(|_| ())
+    }
+
+    /// Runs podman with a line of words that hold no spaces, and returns what it says.
+    ///
+    /// # Errors
+    /// As [`Self::podman`].
+    pub fn run(&self, line: &str) -> Result<String> {
+        self.podman(&line.split_whitespace().collect::<Vec<_>>())
     }
 
     /// Runs podman, and returns what it says.
@@ -203,12 +212,9 @@ impl Podman {
 
     /// Removes all containers, pods, networks and volumes.
     fn clear(&self) -> Result<()> {
-        for line in
-            ["pod rm --all --force --time 0", "rm --all --force --time 0 --volumes", "volume prune --force"]
-        {
-            self.podman(&line.split(' ').collect::<Vec<_>>())?;
-        }
-        Ok(())
+        self.run("pod rm --all --force --time 0")?;
+        self.run("rm --all --force --time 0 --volumes")?;
+        self.run("volume prune --force").map(|_| ())
     }
 
     /// A command that runs among the containers.

@@ -45,7 +45,7 @@ fn a_container_of_the_compose_file_is_heard_and_spoken_into() -> Result<()> {
     let sounds = Sounds::new()?;
     podman.compose(&[("SOUND", &text(&sounds.played()))], &["up", "--detach"])?;
     let relay = "soundport_relay_1";
-    podman.run(&format!("healthcheck run {relay}"))?;
+    wait_until("a healthy relay", LIMIT, || Ok(podman.run(&format!("healthcheck run {relay}")).is_ok()))?;
     is_heard_and_spoken_into(&podman, &sounds, "desktop", "soundport_desktop_1")?;
     let writable =
         podman.inspect(relay, "{{.HostConfig.ReadonlyRootfs}} {{.Config.User}} {{.EffectiveCaps}}")?;
