@@ -30,6 +30,8 @@ enum Command {
     Serve(Flags),
     /// Say what is wrong with the configuration, without running anything
     Check(Flags),
+    /// Say by the exit code whether the relay that runs here is well
+    Health(Flags),
     /// Say why there is no sound, and what to do: here, in the relay that runs here, and in each source
     Doctor(Doctor),
     /// Print what makes a shell complete `soundport`: bash, zsh or fish
@@ -71,6 +73,8 @@ pub(crate) enum Order {
     },
     /// Print this text.
     Print(Vec<u8>),
+    /// Ask the relay that runs here.
+    Health(Flags),
 }
 
 /// Reads command line and environment. On failure the user has been told, and the exit code is returned.
@@ -93,6 +97,7 @@ pub(crate) fn parse() -> Result<Order, ExitCode> {
         }
         Some(Command::Completions { shell }) => Order::Print(manual::completions(shell, Cli::command())),
         Some(Command::Manual) => Order::Print(manual::page(Cli::command())),
+        Some(Command::Health(flags)) => Order::Health(noted(flags)),
         None => Order::Serve(noted(cli.flags)),
     })
 }
