@@ -176,6 +176,8 @@ The relay is built as small as it gets without being slower, which takes two to 
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -233,6 +235,30 @@ mod tests {
         ] {
             let Err(usage) = ask(line) else { panic!("{line:?} was understood") };
             assert!(usage.to_string().contains(word), "{usage}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_documentation_is_understood() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut lines = Vec::new();
+        for folder in [&top, &top.join("docs"), &top.join("deploy")] {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.extension().is_some_and(|kind| kind == "md") {
+                    let text = std::fs::read_to_string(&path).expect("a page can be read");
+                    let told = text.split("cargo xtask ").skip(1);
+                    // To the end of the code, and without the signs for what may be left out or repeated.
+                    let line = |rest: &str| {
+                        rest.split(['`', '\n']).next().unwrap_or_default().replace(['[', ']', '…'], " ")
+                    };
+                    lines.extend(told.map(|rest| (path.clone(), line(rest))));
+                }
+            }
+        }
+        assert!(lines.len() > 10, "only {} commands were found", lines.len());
+        for (path, line) in lines {
+            assert!(ask(&line).is_ok(), "{}: cargo xtask {line}", path.display());
         }
     }
 
