@@ -93,7 +93,7 @@ fn check_files(packed: &Packed) -> Result<()> {
 
     let mut man = Command::new("man");
     man.args(["--warnings", "--local-file"]).arg(packed.path("soundport.1"));
-    let manual = man.env("LC_ALL", "C.UTF-8").env("MANWIDTH", "100").env_remove("MANPAGER").output()?;
+    let manual = man.env("LC_ALL", "C.UTF-8").env("MANWIDTH", "400").env_remove("MANPAGER").output()?;
     let warnings = String::from_utf8_lossy(&manual.stderr).into_owned();
     ensure!(manual.status.success() && warnings.is_empty(), "man says: {warnings}");
     holds(
