@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use soundport_tests::{
-    Browser, BrowserOptions, Callee, Microphone, Nginx, Recording, RelayOptions, Site, Way, report, turn,
-    wait_for,
+    Browser, BrowserOptions, Caddy, Callee, Microphone, Nginx, Recording, RelayOptions, Site, Way, report,
+    turn, wait_for,
 };
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
     let _turn = turn();
     let site = Site::start()?;
     site.forward(443, 443)?;
-    let _nginx = Nginx::documented(site.relay(), "0.0.0.0:443".parse()?)?;
+    let _nginx = Nginx::recipe(site.relay(), "0.0.0.0:443".parse()?)?;
     let arguments = ["--allow-talk", "--proxy", "127.0.0.1"].map(str::to_owned).to_vec();
     let announce = site.announce_both()?;
     let callee = Callee::at(&site, &RelayOptions { announce, arguments, ..site.relay_options() })?;
@@ -59,6 +59,29 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
         recorder.wait_tone(0, HZ, 0.4, LIMIT)?;
         callee.server()?.unload_all("module-rtp-send")?;
         browser.wait_source_state(id, "lost")?;
+        browser.close()
+    })
+}
+
+#[test]
+fn below_a_path_of_caddy_one_listens_by_every_way() -> Result<()> {
+    let _turn = turn();
+    let site = Site::start()?;
+    site.forward(443, 443)?;
+    let _caddy = Caddy::recipe(site.relay(), 443)?;
+    let origin = format!("https://{}", site.outside());
+    let arguments = ["--proxy", "127.0.0.1", "--origin", &origin].map(str::to_owned).to_vec();
+    let announce = site.announce_both()?;
+    let (_relay, _sender) =
+        site.relay_with_tone(&RelayOptions { announce, arguments, ..site.relay_options() })?;
+    site.browser().inside(|| {
+        let browser = Browser::start()?;
+        for (closed, way) in [(&[][..], "udp"), (&Way::MEDIA, "stream")] {
+            site.close(closed)?;
+            browser.listen(&format!("{origin}/sound/"), SOURCE)?;
+            browser.wait_way(SOURCE, way, LIMIT)?;
+            browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
+        }
         browser.close()
     })
 }

@@ -76,7 +76,7 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What is so, in words for people, with figures.
     pub said: String,
-    /// What to do, in words for people, with a command where there is one; none where nothing needs doing.
+    /// What to do, in words for people, with commands between backticks; none where nothing needs doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }

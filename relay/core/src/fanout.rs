@@ -33,13 +33,16 @@ pub use self::facts::{Audience, MAX_FACTS, Playback, Report, SessionFacts, Way};
 pub use self::offer::{Credentials, OfferError};
 
 use self::connect::MAX_WAITING;
-use self::connection::{Connection, Engine, Verdict};
+use self::connection::{Connection, Engine, Reports, Verdict};
 use self::offer::{Flow, Offer};
 use self::peer::{Identity, Peer, SILENCE};
 use self::stun::Check;
 use crate::frame::{OpusFrame, SourceId};
 use crate::mic::TalkerId;
 use crate::session::SessionId;
+
+/// Among so many sessions each one's reports are kept, for the doctor.
+const REPORTING: usize = 256;
 
 /// What the fan-out tells its driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,7 +217,9 @@ impl Fanout {
         let identity = self.identity(request.source, request.purpose)?;
         let local = self.draw_credentials(self.peers.vacant_key());
         let own = (identity.session, local, &identity.role);
-        let (connection, answer) = Connection::accept(&self.engine, own, offer, request.candidates, now)?;
+        let reports = if self.peers.len() < REPORTING { Reports::Kept } else { Reports::Ignored };
+        let (connection, answer) =
+            Connection::accept(&self.engine, own, offer, request.candidates, reports, now)?;
         let peer = Peer::connecting(identity, connection, request.patience.min(MAX_PATIENCE), now);
         let index = self.admit(peer);
         Ok((self.peers[index].describe(), answer))

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 pub use self::announced::Farewell;
 pub use self::config::{IngestConfig, SourceConfig};
 pub use self::door::{TurnedAway, TurnedAwayFor};
-pub use self::facts::{Barrier, Beside, EncoderFacts, KnownFrom, SourceFacts};
+pub use self::facts::{Barrier, Beside, EncoderFacts, SourceFacts};
 pub use self::format::{Found, SourceFormat};
 pub use self::port::{Attention, RtpPort, WantedPort};
 pub use self::status::{IngestCounters, SourceState, SourceStatus};

@@ -1,5 +1,7 @@
 //! The command line: what the user typed becomes an [`Order`], and every mistake one sentence.
 
+mod manual;
+
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -9,9 +11,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::config::mistake::Mistakes;
 use crate::options::Flags;
 
+/// The version, and of which commit, how and for what it was built.
+const VERSION: &str = env!("SOUNDPORT_VERSION");
+
 /// Hear what plays inside your containers in a browser tab.
 #[derive(Debug, Parser)]
-#[command(name = "soundport", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "soundport", version = VERSION, args_conflicts_with_subcommands = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -25,8 +30,17 @@ enum Command {
     Serve(Flags),
     /// Say what is wrong with the configuration, without running anything
     Check(Flags),
+    /// Say by the exit code whether the relay that runs here is well
+    Health(Flags),
     /// Say why there is no sound, and what to do: here, in the relay that runs here, and in each source
     Doctor(Doctor),
+    /// Print what makes a shell complete `soundport`: bash, zsh or fish
+    Completions {
+        /// The shell
+        shell: manual::Shell,
+    },
+    /// Print the manual page, for man -l
+    Manual,
 }
 
 #[derive(Debug, Args)]
@@ -57,6 +71,10 @@ pub(crate) enum Order {
         /// How the relay runs.
         flags: Flags,
     },
+    /// Print this text.
+    Print(Vec<u8>),
+    /// Ask the relay that runs here.
+    Health(Flags),
 }
 
 /// Reads command line and environment. On failure the user has been told, and the exit code is returned.
@@ -77,8 +95,19 @@ pub(crate) fn parse() -> Result<Order, ExitCode> {
         Some(Command::Doctor(Doctor { source, json, flags })) => {
             Order::Doctor { source, json, flags: noted(flags) }
         }
+        Some(Command::Completions { shell }) => Order::Print(manual::completions(shell, Cli::command())),
+        Some(Command::Manual) => Order::Print(manual::page(Cli::command())),
+        Some(Command::Health(flags)) => Order::Health(noted(flags)),
         None => Order::Serve(noted(cli.flags)),
     })
+}
+
+/// Prints what was asked for. A reader that went away is no failure.
+pub(crate) fn print(text: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(&error.into()),
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
 }
 
 /// Tells the user in one sentence what failed.

@@ -80,3 +80,6 @@ fn unknown(check: Check, said: impl Into<String>, remedy: impl Into<String>) -> 
 fn trouble(check: Check, said: impl Into<String>, remedy: impl Into<String>) -> Finding {
     Finding { check, verdict: Verdict::Trouble, said: said.into(), remedy: Some(remedy.into()) }
 }
+
+#[cfg(test)]
+mod tests;

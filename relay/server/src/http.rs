@@ -6,10 +6,12 @@ pub(crate) mod events;
 pub(crate) mod forwarded;
 mod ice;
 mod metrics;
+pub(crate) mod ogg;
 mod origin;
 pub(crate) mod problem;
 mod session;
 mod sources;
+mod stall;
 pub(crate) mod stream;
 mod whep;
 mod whip;
@@ -27,11 +29,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::TokioTimer;
 use soundport_api as api;
+use soundport_core::ingest::RtpPort;
 use tokio::sync::watch;
 
 use self::accept::{Doorman, Open};
 use self::events::Events;
 use self::forwarded::Proxies;
+use self::ogg::OggStreams;
 use self::origin::Origins;
 use self::problem::Refusal;
 use self::stream::Streams;
@@ -73,7 +77,8 @@ pub(crate) struct State {
     pub(crate) proxies: Proxies,
     pub(crate) streams: Streams,
     /// The port for containers' RTP.
-    pub(crate) rtp_port: u16,
+    pub(crate) rtp_port: RtpPort,
+    pub(crate) ogg: OggStreams,
 }
 
 /// All routes.
@@ -89,6 +94,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .merge(whep::routes())
         .merge(whip::routes())
         .merge(stream::routes())
+        .merge(ogg::routes(&origins))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
         .fallback(get(move |uri, headers| page::serve(uri, headers, policy)))
@@ -111,6 +117,12 @@ async fn in_time(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => Refusal::TooSlow.into_response(),
     }
+}
+
+/// Waits until the relay stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Nobody is left to say so where the sender is gone.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// Binds every address that `at` stands for. At least one must succeed, unless the failure is a port in use.

@@ -16,6 +16,7 @@ mod doctor;
 mod echo;
 mod fanout;
 mod files;
+mod health;
 mod http;
 mod ice;
 mod inbox;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
         Ok(Order::Doctor { source, json, flags }) => {
             return doctor::command::run(source.as_deref(), json, &flags);
         }
+        Ok(Order::Print(text)) => return cli::print(&text),
+        Ok(Order::Health(flags)) => return health::run(&flags),
         Err(exit) => return exit,
     };
     let options = match Options::gather(&flags) {

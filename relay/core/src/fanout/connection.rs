@@ -44,7 +44,7 @@ impl Engine {
         Some(Self { crypto, certificate })
     }
 
-    fn rtc(&self, local: IceCreds, role: &Role, now: Instant) -> Rtc {
+    fn rtc(&self, local: IceCreds, role: &Role, reports: Reports, now: Instant) -> Rtc {
         let mut extensions = ExtensionMap::empty();
         extensions.set(1, Extension::RtpMid);
         RtcConfig::new()
@@ -59,11 +59,18 @@ impl Engine {
             // Transport-wide congestion control would make browsers send 16 packets a second.
             .set_extension_map(extensions)
             .set_send_buffer_audio(RETRANSMISSION_CACHE)
-            .set_stats_interval(Some(REPORT_EVERY))
+            .set_stats_interval((reports == Reports::Kept).then_some(REPORT_EVERY))
             // A talker's packets are put into order by talkback, which knows how long it may wait for one.
             .set_rtp_mode(matches!(role, Role::Talker(_)))
             .build(now)
     }
+}
+
+/// Whether what the other side reports is summed up: each time wakes the relay, so that it is not for thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reports {
+    Kept,
+    Ignored,
 }
 
 /// A listener's or a talker's connection.
@@ -120,9 +127,10 @@ impl Connection {
         (session, local, role): (SessionId, IceCreds, &Role),
         offer: Offer,
         candidates: Candidates,
+        reports: Reports,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
-        let mut rtc = engine.rtc(local, role, now);
+        let mut rtc = engine.rtc(local, role, reports, now);
         let udp = candidates.udp.iter().map(|address| (*address, Protocol::Udp));
         for (address, protocol) in udp.chain(candidates.tcp.iter().map(|address| (*address, Protocol::Tcp))) {
             match host_candidate(address, protocol) {

@@ -12,19 +12,6 @@ use super::{Ingest, RtpPort};
 use crate::format::AudioFormat;
 use crate::frame::SourceId;
 
-/// Where a source is known from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KnownFrom {
-    /// It is this process' own.
-    Pinned,
-    /// The configuration names it.
-    Configured,
-    /// It announced itself.
-    Announced,
-    /// Its packets came.
-    Packets,
-}
-
 /// What keeps a source's packets from coming in, or from being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Barrier {
@@ -108,8 +95,8 @@ pub enum Beside {
 pub struct SourceFacts {
     /// As it is listed.
     pub status: SourceStatus,
-    /// Where it is known from.
-    pub known_from: KnownFrom,
+    /// Whether it is this process' own, such as the echo.
+    pub pinned: bool,
     /// The relay's port that its packets come to, or should.
     pub port: RtpPort,
     /// How long ago it was announced last; none where it is not.
@@ -122,8 +109,6 @@ pub struct SourceFacts {
     pub sounded: Option<Duration>,
     /// What keeps its packets out.
     pub barrier: Option<Barrier>,
-    /// Which of several of one name it is, 1 for the first.
-    pub number: usize,
     /// What its packets themselves show, where that is another format than is said.
     pub shown: Option<AudioFormat>,
     /// The rate that its packets come at, where that is another than is said; in hertz.

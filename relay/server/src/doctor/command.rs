@@ -50,7 +50,7 @@ async fn examine(source: Option<&str>, flags: &Flags) -> Report {
         }
         Answer::Nobody => {
             let said = format!("No relay runs here: nobody answers at http://{http}.");
-            let remedy = "Start one with soundport serve; if one runs elsewhere, name its plain HTTP with --http, or run soundport doctor there (docker exec CONTAINER soundport doctor).";
+            let remedy = "Start one with `soundport serve`; if one runs elsewhere, name its plain HTTP with --http, or run the doctor there: `docker exec CONTAINER soundport doctor`.";
             // Who asks about a source wants to hear it.
             let told = if source.is_some() { trouble } else { unknown };
             findings.push(told(Check::Relay, said, remedy));

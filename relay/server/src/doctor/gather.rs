@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use soundport_api::{Checkup, Diagnosis, Source};
 use soundport_core::fanout::Audience;
+use soundport_core::ingest::RtpPort;
 use soundport_core::{SessionId, SourceId};
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -28,7 +29,7 @@ pub(crate) struct Owners<'a> {
     pub(crate) ice: &'a Ice,
     pub(crate) network: &'a Network,
     pub(crate) sap: Option<&'a SapCounters>,
-    pub(crate) rtp_port: u16,
+    pub(crate) rtp_port: RtpPort,
 }
 
 impl Owners<'_> {

@@ -37,11 +37,14 @@ pub(super) fn configuration(flags: &Flags) -> Configuration {
     let mut mistakes = Mistakes::default();
     let settings = Settings::gather(flags, &mut mistakes);
     let options = settings.complete(&mut mistakes);
-    check::check_certificates(&settings, &mut mistakes);
+    // The user's own certificate is looked at by itself.
+    if settings.cert.is_none() {
+        check::check_certificates(&settings, &mut mistakes);
+    }
     let mut findings: Vec<Finding> = mistakes
         .to_string()
         .lines()
-        .map(|mistake| trouble(CHECK, format!("{mistake}."), "Correct it; soundport check reads it again."))
+        .map(|mistake| trouble(CHECK, format!("{mistake}."), "Correct it; `soundport check` reads it again."))
         .collect();
     let warnings = check::source_warnings(&settings);
     findings.extend(warnings.iter().map(|warning| {
@@ -85,10 +88,10 @@ pub(super) fn certificate(options: &Options) -> Finding {
     };
     let left = described.expires.duration_since(SystemTime::now()).unwrap_or_default();
     let days = left.as_secs() / (24 * 3600);
-    let named = described.names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>();
-    let said = format!("{} is good for {days} more days, for {}", cert.display(), listed(&named));
+    let mut named = described.names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>();
     let more = described.names.len().saturating_sub(MAX_NAMES);
-    let said = if more > 0 { format!("{said} and {more} more.") } else { format!("{said}.") };
+    named.extend((more > 0).then(|| format!("{more} more")));
+    let said = format!("{} is good for {days} more days, for {}.", cert.display(), listed(&named));
     let uncovered: Vec<String> = options
         .announce
         .iter()

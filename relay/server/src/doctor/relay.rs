@@ -6,10 +6,10 @@ use std::sync::Arc;
 use soundport_api::{Check, Checkup, Diagnosis, Finding, IceCheck, Verdict};
 use soundport_core::SessionId;
 use soundport_core::fanout::Audience;
-use soundport_core::ingest::{Beside, TurnedAway, TurnedAwayFor};
+use soundport_core::ingest::{Beside, RtpPort, TurnedAway, TurnedAwayFor};
 
 use super::session::is_direct;
-use super::words::{count, listed, time};
+use super::words::{count, listed, send_here, send_pcm, time};
 use super::{trouble, unknown, well};
 use crate::network::Reach;
 
@@ -20,7 +20,7 @@ const A_SENDER_SENDS: u64 = 10;
 #[derive(Debug)]
 pub(crate) struct RelayFacts {
     /// The port for all containers' RTP.
-    pub(crate) rtp_port: u16,
+    pub(crate) rtp_port: RtpPort,
     /// Where browsers are told to reach it.
     pub(crate) reach: Reach,
     /// What became of trying the TURN servers.
@@ -95,11 +95,11 @@ fn door(relay: &RelayFacts, is_empty: bool) -> Vec<Finding> {
         ));
     }
     if findings.is_empty() && is_empty {
-        let port = relay.rtp_port;
+        let port = relay.rtp_port.0;
         findings.push(trouble(
             Check::Packets,
             format!("No container is known: nothing is announced, and nothing has come to port {port}."),
-            format!("Inside a container: pactl load-module module-rtp-send source=$(pactl get-default-sink).monitor destination_ip=RELAY_IP port={port} mtu=972. To hear something at once, start the relay with --demo. To see whether anything arrives: tcpdump -ni any udp port {port}."),
+            format!("{} To hear something at once, start the relay with `--demo`. To see whether anything arrives: `tcpdump -ni any udp port {port}`.", send_here(relay.rtp_port)),
         ));
     }
     findings
@@ -124,10 +124,7 @@ fn turned_away(away: &TurnedAway) -> Finding {
         TurnedAwayFor::SecondPayloadType(_) => {
             "Send the second stream from another port, and it becomes a source of its own.".to_owned()
         }
-        TurnedAwayFor::NotRtp | TurnedAwayFor::TooLarge | TurnedAwayFor::PayloadType(_) => format!(
-            "Send L16, L24, PCMU, PCMA or Opus by plain RTP, such as: ffmpeg -re -i FILE -ac 2 -ar 48000 -c:a pcm_s16be -f rtp rtp://RELAY_IP:{}.",
-            away.to.0
-        ),
+        TurnedAwayFor::NotRtp | TurnedAwayFor::TooLarge | TurnedAwayFor::PayloadType(_) => send_pcm(away.to),
     };
     let check = if is_format(away.why) { Check::Format } else { Check::Packets };
     // A few are somebody who tries doors, and no sender of sound.
@@ -171,7 +168,7 @@ fn servers(relay: &RelayFacts) -> Option<Finding> {
         return Some(trouble(
             CHECK,
             said,
-            "Correct it in [ice] and reload the relay (SIGHUP); soundport check tries the servers at once.",
+            "Correct it in [ice] and reload the relay (SIGHUP); `soundport check` tries the servers at once.",
         ));
     }
     let urls: Vec<String> = relay.turn.iter().map(|check| check.url.clone()).collect();

@@ -6,7 +6,7 @@ use soundport_api::{Check, Finding, TalkbackState};
 use soundport_core::Encoding;
 use soundport_core::ingest::{Barrier, Beside, Found, SourceFacts};
 
-use super::words::{count, time};
+use super::words::{count, send_here, send_pcm, time};
 use super::{Facts, RelayFacts, trouble, unknown, well};
 
 /// A source whose packets stopped for longer than this sends no more.
@@ -19,7 +19,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(2);
 pub(super) fn findings(facts: &Facts, relay: &RelayFacts) -> Vec<Finding> {
     let mut findings = match &facts.ingest {
         Some(source) => of_container(source, relay),
-        None => of_room(facts),
+        None if facts.source.room => of_room(facts),
+        None => vec![unknown(Check::Packets, "The relay has just learnt of it.", "Ask again.")],
     };
     findings.extend(talkback(facts));
     findings
@@ -67,12 +68,18 @@ fn packets(source: &SourceFacts, relay: &RelayFacts) -> Finding {
         let from = source.status.address.map_or_else(String::new, |ip| format!(" from {ip}"));
         return well(CHECK, format!("Packets come{from} to port {port}; the latest {} ago.", time(age)));
     }
+    if source.pinned {
+        return well(
+            CHECK,
+            "It is the relay’s own, and says nothing now: the echo speaks once somebody talks into it.",
+        );
+    }
     if let Some(namesake) = &source.namesake {
         return trouble(
             CHECK,
             format!("Its packets stopped, and another container of the same name is heard as {namesake}."),
             format!(
-                "Listen to {namesake}, or give each container a name of its own: docker run --hostname NAME, or hostname: in the compose file."
+                "Listen to {namesake}, or give each container a name of its own: `docker run --hostname NAME …`, or `hostname:` in the compose file."
             ),
         );
     }
@@ -87,8 +94,8 @@ fn packets(source: &SourceFacts, relay: &RelayFacts) -> Finding {
         return unknown(CHECK, format!("{last}."), "See what is said of its sound server.");
     }
     let from = source.status.address.map_or_else(String::new, |ip| format!(" and host {ip}"));
-    let look = format!("To see whether anything arrives: tcpdump -ni any udp port {port}{from}.");
-    let send = send_here(port);
+    let look = format!("To see whether anything arrives: `tcpdump -ni any udp port {port}{from}`.");
+    let send = send_here(source.port);
     if source.said_goodbye {
         let said = format!("{last}: its sender said goodbye, and sends no more.");
         return trouble(CHECK, said, format!("Start its sender again. {send}"));
@@ -110,26 +117,19 @@ fn packets(source: &SourceFacts, relay: &RelayFacts) -> Finding {
     }
 }
 
-/// The line that has PulseAudio send.
-fn send_here(port: u16) -> String {
-    format!(
-        "With PulseAudio or PipeWire, inside the container: pactl load-module module-rtp-send source=$(pactl get-default-sink).monitor destination_ip=RELAY_IP port={port} mtu=972."
-    )
-}
-
 fn blocked(barrier: &Barrier, port: u16, relay: &RelayFacts) -> Finding {
     const CHECK: Check = Check::Packets;
     match barrier {
         Barrier::SystemPort { announced, main } => trouble(
             CHECK,
             format!("Its sound goes to port {announced}, which is the system’s own and is not opened."),
-            send_here(main.0),
+            send_here(*main),
         ),
         Barrier::Multicast(group) => trouble(
             CHECK,
             format!("It sends to the multicast group {group}, which the relay does not join."),
             format!(
-                "Start the relay with --multicast; or send to the relay alone. {}",
+                "Start the relay with `--multicast`; or send to the relay alone. {}",
                 send_here(relay.rtp_port)
             ),
         ),
@@ -137,8 +137,8 @@ fn blocked(barrier: &Barrier, port: u16, relay: &RelayFacts) -> Finding {
             CHECK,
             words.as_str(),
             format!(
-                "To see who holds it: ss -lunp sport = :{port}. Or send to port {}, which the relay has.",
-                relay.rtp_port
+                "To see who holds it: `ss -lunp sport = :{port}`. Or send to port {}, which the relay has.",
+                relay.rtp_port.0
             ),
         ),
         Barrier::Name(words) => trouble(
@@ -202,7 +202,7 @@ fn suspended(source: &SourceFacts) -> Option<Finding> {
             "It announced itself {announced} ago, but {last}: its sound server runs, and sleeps because nothing plays."
         ),
         format!(
-            "Play something in the container, and it wakes by itself. To see what sleeps: pactl list short sinks. To keep it awake: pactl unload-module module-suspend-on-idle. If it is RUNNING, the packets are lost on the way: open {port}/udp between the two."
+            "Play something in the container, and it wakes by itself. To see what sleeps: `pactl list short sinks`. To keep it awake: `pactl unload-module module-suspend-on-idle`. If it is RUNNING, the packets are lost on the way: open {port}/udp between the two."
         ),
     ))
 }
@@ -221,14 +221,14 @@ fn zeros(source: &SourceFacts) -> Finding {
         format!(
             "Its packets have held nothing but zeros {since}: the app in the container is silent or muted, or plays into another sink than the one that is sent."
         ),
-        "Inside the container: pactl list short sink-inputs says which app plays into which sink (none: it does not play), pactl list short source-outputs which one is sent, and pactl list sinks what is muted. To play into the one that is sent: pactl set-default-sink NAME, and pactl move-sink-input NUMBER NAME for what plays already.",
+        "Inside the container: `pactl list short sink-inputs` says which app plays into which sink (none: it does not play), `pactl list short source-outputs` which one is sent, and `pactl list sinks` what is muted. To play into the one that is sent: `pactl set-default-sink NAME`, and `pactl move-sink-input NUMBER NAME` for what plays already.",
     )
 }
 
 fn format(source: &SourceFacts) -> Option<Finding> {
     const CHECK: Check = Check::Format;
     if let Some(Barrier::Format(words)) = &source.barrier {
-        return Some(trouble(CHECK, format!("It is {words}."), send_pcm(source)));
+        return Some(trouble(CHECK, format!("It is {words}."), send_pcm(source.port)));
     }
     if let Some(beside) = source.beside.first() {
         return strange(beside, source);
@@ -262,6 +262,15 @@ fn format(source: &SourceFacts) -> Option<Finding> {
             ),
         ));
     }
+    if let Some((own, announced)) = source.other_payload_type {
+        return Some(unknown(
+            CHECK,
+            format!(
+                "Its packets are of payload type {own}, while it announces {announced}: they are taken for {format}, {how}."
+            ),
+            "If it sounds wrong, start its sender again, so that it announces what it sends.",
+        ));
+    }
     match known.found {
         Found::Assumed => Some(unknown(
             CHECK,
@@ -284,14 +293,7 @@ fn strange(beside: &Beside, source: &SourceFacts) -> Option<Finding> {
         Beside::TurnedAway(away) => format!("{}.", super::relay::why(away.why)),
         Beside::Taken { .. } => return None,
     };
-    Some(trouble(Check::Format, said, send_pcm(source)))
-}
-
-fn send_pcm(source: &SourceFacts) -> String {
-    let port = source.port.0;
-    format!(
-        "Send L16, L24, PCMU, PCMA or Opus by plain RTP, such as: ffmpeg -re -i FILE -ac 2 -ar 48000 -c:a pcm_s16be -f rtp rtp://RELAY_IP:{port}."
-    )
+    Some(trouble(Check::Format, said, send_pcm(source.port)))
 }
 
 fn correct(line: &str, found: Found) -> String {
@@ -321,7 +323,7 @@ fn encoder(source: &SourceFacts) -> Finding {
         _ if encoder.frames_failed > 0 => trouble(
             CHECK,
             format!("{} could not be encoded.", count(encoder.frames_failed, "frame", "frames")),
-            "Start the relay with SOUNDPORT_LOG=soundport=debug; its log says why each was not.",
+            "Start the relay with `SOUNDPORT_LOG=soundport=debug`; its log says why each was not.",
         ),
         _ if !sounds(source) => well(CHECK, "Silence is not encoded; it begins with the first sound."),
         listeners => {
@@ -337,6 +339,6 @@ fn talkback(facts: &Facts) -> Option<Finding> {
     Some(trouble(
         Check::Talkback,
         refused,
-        "Inside the container: pactl list short modules must name module-rtp-recv, loaded with sap_address=0.0.0.0.",
+        "Inside the container: `pactl list short modules` must name `module-rtp-recv`, loaded with `sap_address=0.0.0.0`.",
     ))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use soundport_core::ingest::RtpPort;
+
 /// A time: `4 ms`, `12 s`, `3 min`, `2 h`.
 pub(super) fn time(time: Duration) -> String {
     match (time.as_millis(), time.as_secs()) {
@@ -10,6 +12,20 @@ pub(super) fn time(time: Duration) -> String {
         (_, secs @ 0..7200) => format!("{} min", secs / 60),
         (_, secs) => format!("{} h", secs / 3600),
     }
+}
+
+/// How a container is made to send.
+pub(super) fn send_here(RtpPort(port): RtpPort) -> String {
+    format!(
+        "With PulseAudio or PipeWire, inside the container: `pactl load-module module-rtp-send source=$(pactl get-default-sink).monitor destination_ip=RELAY_IP port={port} mtu=972`."
+    )
+}
+
+/// What to send, for those who send something else.
+pub(super) fn send_pcm(RtpPort(port): RtpPort) -> String {
+    format!(
+        "Send L16, L24, PCMU, PCMA or Opus by plain RTP, such as: `ffmpeg -re -i FILE -ac 2 -ar 48000 -c:a pcm_s16be -f rtp rtp://RELAY_IP:{port}`."
+    )
 }
 
 /// A number of things: `1 packet`, `7 packets`.

@@ -62,7 +62,8 @@ impl Origins {
         HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("frame-ancestors 'self'"))
     }
 
-    fn allow(&self, origin: &HeaderValue) -> bool {
+    /// Whether pages of this origin may use the relay.
+    pub(super) fn allow(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         let host = origin.split_once("://").map_or("", |(_, authority)| without_port(authority));
         is_local(host) || self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Origin, Source};
 use crate::ingest::RtpPort;
-use crate::ingest::facts::{Barrier, KnownFrom, SourceFacts, contradicts};
+use crate::ingest::facts::{Barrier, SourceFacts, contradicts};
 
 impl Source {
     /// All that is known of it alone; `main` is the port of those that say nothing else.
@@ -16,19 +16,13 @@ impl Source {
         let format = self.stream.format();
         SourceFacts {
             status: self.status(),
-            known_from: match self.origin {
-                Origin::Pinned(_) => KnownFrom::Pinned,
-                Origin::Configured(_) => KnownFrom::Configured,
-                _ if self.name.is_some() => KnownFrom::Announced,
-                Origin::Announced | Origin::Found(_) => KnownFrom::Packets,
-            },
+            pinned: matches!(self.origin, Origin::Pinned(_)),
             port: self.port(main),
             announced: announced.map(|heard| ago(heard.at)),
             said_goodbye: self.farewell,
             heard: self.heard.map(ago),
             sounded: self.sounded.map(ago),
             barrier: self.barrier(),
-            number: self.number,
             shown: format.and_then(|format| contradicts(format, self.shown?)),
             paced_hz: self.stream.paced_hz(),
             other_payload_type: own_type.zip(announced_type).filter(|(own, announced)| own != announced),

@@ -98,7 +98,7 @@ fn judge(port: &Port, runs: bool) -> Result<(), Finding> {
             format!("{} cannot be opened: {error}.", port.address_and_protocol()),
             match error.kind() {
                 ErrorKind::PermissionDenied => format!(
-                    "Choose a port from 1024 up with {option}, or let the relay open it: setcap cap_net_bind_service=+ep on its binary."
+                    "Choose a port from 1024 up with {option}, or let the relay open it: `setcap cap_net_bind_service=+ep $(which soundport)`."
                 ),
                 _ => format!("Name an address of this machine with {option}."),
             },

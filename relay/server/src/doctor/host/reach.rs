@@ -74,7 +74,7 @@ pub(in crate::doctor) async fn servers(options: &Options) -> Vec<Finding> {
             Some(said) => trouble(
                 CHECK,
                 said,
-                "Correct it where it is configured ([ice], --ice-…, --stun); soundport check names the line.",
+                "Correct it where it is configured ([ice], --ice-…, --stun); `soundport check` names the line.",
             ),
             None if is_turn => well(CHECK, format!("{url} took the relay’s credentials.")),
             None => well(CHECK, format!("{url} answers.")),
