@@ -84,14 +84,13 @@ fn a_relay_that_comes_later_or_moves_is_found_and_a_server_that_died_is_started_
         says_in_time(&podman, app, "nobody knows")?;
     }
     for address in ["10.77.0.100", "10.77.0.200"] {
+        podman.run("rm --force --ignore --time=0 relay")?;
         podman.run(&format!("{run} --name=relay --ip={address} soundport-relay"))?;
         for (app, _) in APPS {
             says_in_time(&podman, app, address)?;
             is_live(&podman, &sounds, &format!("https://{address}:8443"), app)?;
         }
-        podman.run("rm --force --time=0 relay")?;
     }
-    podman.run(&format!("{run} --name=relay --ip=10.77.0.200 soundport-relay"))?;
     for (app, server) in APPS {
         podman.podman(&["exec", app, "sh", "-c", &format!("kill -9 $(pidof {server})")])?;
         says_in_time(&podman, app, "is started again")?;
