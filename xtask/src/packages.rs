@@ -20,7 +20,7 @@ pub(crate) struct Need {
 enum What {
     Program(&'static str),
     GStreamer(&'static str),
-    /// A file, where it is no program that people start.
+    /// A file or folder, where it is no program that people start.
     File(&'static str),
     /// A device of ALSA's, as `arecord -L` lists it.
     Alsa(&'static str),
@@ -35,6 +35,14 @@ pub(crate) const BUILD: &[Need] = &[
     need(Program("c++"), "g++", "CMake looks for it"),
     need(Program("make"), "make", "CMake drives it"),
     need(Program("cmake"), "cmake", "the C code of Opus is configured with it"),
+];
+
+/// What packing needs.
+pub(crate) const DIST: &[Need] = &[
+    need(Program("tar"), "tar", "the page is packed with it"),
+    need(Program("gzip"), "gzip", "the page and the manual are compressed with it"),
+    need(Program("sha256sum"), "coreutils", "it makes the checksums"),
+    need(Program("dpkg-deb"), "dpkg", "it makes the Debian package"),
 ];
 
 /// What tests and benchmarks need besides.
@@ -76,7 +84,15 @@ pub(crate) const TEST: &[Need] = &[
     ),
     need(Program("systemd-analyze"), "systemd", "the end-to-end tests of the recipe for a service"),
     need(Program("curl"), "curl", "the end-to-end tests, as somebody who listens by hand"),
+    need(Program("mpv"), "mpv", "the end-to-end tests, as a player"),
+    need(Program("vlc"), "vlc-bin", "the end-to-end tests, as a player"),
+    need(File("/usr/share/doc/vlc-plugin-base"), "vlc-plugin-base", "VLC, which plays nothing without"),
+    need(Program("opusinfo"), "opus-tools", "the end-to-end tests, which look at recordings with it"),
+    need(Program("man"), "man-db", "the end-to-end tests, which read the manual with it"),
     need(Program("dbus-run-session"), "dbus-daemon", "the end-to-end tests, whose PipeWire needs a bus"),
+    need(Program("Xtigervnc"), "tigervnc-standalone-server", "the end-to-end tests, as a remote desktop"),
+    need(Program("websockify"), "websockify", "the end-to-end tests, whose noVNC reaches its desktop by it"),
+    need(Program("xev"), "x11-utils", "the end-to-end tests, as an app on a remote desktop"),
     need(Program("unshare"), "util-linux", "the end-to-end tests in containers"),
     need(Program("ip"), "iproute2", "the end-to-end tests in network namespaces"),
     need(Program("nft"), "nftables", "the end-to-end tests in network namespaces"),

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Folders and files that are made, not written.
 const NOT_OURS: [&str; 6] = [".git", "target", "dist", "certs", "node_modules", "Cargo.lock"];
@@ -112,6 +112,41 @@ fn every_dependency_has_its_reason() {
 }
 
 #[test]
+fn every_link_leads_somewhere() {
+    let pages: Vec<(PathBuf, String)> = pages();
+    let mut offenders = Vec::new();
+    let mut count = 0;
+    for (file, text) in &pages {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        for (index, target) in links(text).filter(|(_, target)| !target.contains("://")) {
+            count += 1;
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if path.is_empty() { file.clone() } else { plain(&folder.join(path)) };
+            let has_anchor = anchor.is_empty()
+                || pages
+                    .iter()
+                    .any(|(page, text)| *page == path && anchors(text).any(|known| known == anchor));
+            if !top().join(&path).exists() || !has_anchor {
+                offenders.push(format!("{}:{index}: {target}", file.display()));
+            }
+        }
+    }
+    assert!(count > 20, "only {count} links were found");
+    assert_none(&offenders, "The file, or the heading in it, is not there.");
+}
+
+#[test]
+fn every_page_is_in_the_index() {
+    let index = fs::read_to_string(top().join("docs/README.md")).expect("docs has an index");
+    let missing: Vec<String> = pages()
+        .into_iter()
+        .filter_map(|(file, _)| Some(file.strip_prefix("docs").ok()?.display().to_string()))
+        .filter(|name| name != "README.md" && !index.contains(&format!("]({name})")))
+        .collect();
+    assert_none(&missing, "Name it in docs/README.md.");
+}
+
+#[test]
 fn trunk_uses_the_pinned_tools_and_may_download() {
     let Ok(trunk) = fs::read_to_string(top().join("Trunk.toml")) else { return };
     assert!(
@@ -124,6 +159,19 @@ fn trunk_uses_the_pinned_tools_and_may_download() {
         let locked = format!("name = \"wasm-bindgen\"\nversion = {version}\n");
         assert!(lock.contains(&locked), "Trunk.toml wants wasm-bindgen {version}, Cargo.lock holds another.");
     }
+}
+
+#[test]
+fn the_page_asks_for_the_parts_of_its_own_version() {
+    let read = |name: &str| fs::read_to_string(top().join(name)).expect("it is part of the repository");
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    let wanted = format!("?{}", version.expect("the workspace has a version"));
+    let page = read("web/index.html");
+    let asked = page.split("lazy/").skip(1).filter_map(|part| part.split('"').next());
+    let offenders: Vec<String> =
+        asked.filter(|part| part.contains('.') && !part.ends_with(&wanted)).map(str::to_owned).collect();
+    assert_none(&offenders, &format!("A browser may have kept another version's: ask for it with {wanted}."));
 }
 
 /// Lines of code that hold one of these names.
@@ -158,6 +206,44 @@ fn holds_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(start, _)| {
         !line[..start].ends_with(part_of_a_name) && !line[start + word.len()..].starts_with(part_of_a_name)
     })
+}
+
+/// All Markdown.
+fn pages() -> Vec<(PathBuf, String)> {
+    let mut pages = files(&["."]);
+    pages.retain(|(file, _)| file.extension() == Some(OsStr::new("md")));
+    pages
+}
+
+/// Where links lead, `[text](target)`, with their lines.
+fn links(page: &str) -> impl Iterator<Item = (usize, &str)> {
+    let of_line = |line| str::split(line, "](").skip(1).filter_map(|rest| rest.split(')').next());
+    page.lines()
+        .enumerate()
+        .flat_map(move |(index, line)| of_line(line).map(move |target| (index + 1, target)))
+}
+
+/// By what headings are linked to: in small letters, without punctuation, `-` for spaces.
+fn anchors(page: &str) -> impl Iterator<Item = String> {
+    let slug = |heading: &str| -> String {
+        let kept = heading.trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings.map(move |line| slug(line.trim_start_matches('#')))
+}
+
+/// A path without `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 fn manifests() -> Vec<(PathBuf, String)> {

@@ -12,6 +12,7 @@ mod configured;
 mod demo;
 mod directory;
 mod discovery;
+mod doctor;
 mod echo;
 mod fanout;
 mod files;
@@ -44,6 +45,10 @@ fn main() -> ExitCode {
     let flags = match cli::parse() {
         Ok(Order::Serve(flags)) => flags,
         Ok(Order::Check(flags)) => return check::run(&flags),
+        Ok(Order::Doctor { source, json, flags }) => {
+            return doctor::command::run(source.as_deref(), json, &flags);
+        }
+        Ok(Order::Print(text)) => return cli::print(&text),
         Ok(Order::Health(flags)) => return health::run(&flags),
         Err(exit) => return exit,
     };

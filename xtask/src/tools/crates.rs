@@ -72,3 +72,17 @@ fn install(cache: &Cache, name: &str, version: &str, options: &[&str], folder: &
     remove(&target)?;
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_development_loop_is_told_with_the_pinned_tools() {
+        let told = include_str!("../../../CONTRIBUTING.md");
+        let line = told.lines().find(|line| line.contains("trunk serve --open")).expect("it is told of");
+        for tool in [format!("/trunk-{TRUNK}/bin:"), format!("/wasm-bindgen-{WASM_BINDGEN}/bin:")] {
+            assert!(line.contains(&tool), "CONTRIBUTING.md says {line}");
+        }
+    }
+}
