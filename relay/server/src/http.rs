@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod forwarded;
 mod ice;
 mod metrics;
+mod openapi;
 mod origin;
 pub(crate) mod problem;
 mod session;
@@ -81,12 +82,13 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .route("/api/events", get(events::stream_events))
         .route("/api/ice", get(ice::configuration))
         .route("/api/ice/check", get(ice::check))
+        .route("/api/openapi.json", get(openapi::show))
         .merge(whep::routes())
         .merge(whip::routes())
         .merge(stream::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
-        .fallback(get(page::serve))
+        .fallback(page::serve)
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
         .layer(from_fn(in_time))
         .layer(origins.cors())

@@ -1,5 +1,5 @@
 //! What the tables of WHEP and of WHIP share: requests, and what must hold of answers.
-#![allow(dead_code, unreachable_pub, reason = "each table uses a part")]
+#![allow(dead_code, unused_macros, unreachable_pub, reason = "each table uses a part")]
 
 use std::time::Duration;
 
