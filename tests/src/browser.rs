@@ -2,6 +2,7 @@
 
 mod card;
 mod driver;
+mod frame;
 mod sound;
 
 use std::path::PathBuf;
@@ -75,7 +76,7 @@ impl Browser {
     /// # Errors
     /// As [`Self::start`].
     pub fn with(options: &BrowserOptions<'_>) -> Result<Self> {
-        let browser = Self::untouched(options)?;
+        let browser = Self::plain_with(options)?;
         browser.tap()?;
         Ok(browser)
     }
@@ -85,7 +86,18 @@ impl Browser {
     /// # Errors
     /// As [`Self::start`].
     pub fn plain() -> Result<Self> {
-        Self::untouched(&BrowserOptions::default())
+        Self::plain_with(&BrowserOptions::default())
+    }
+
+    /// As [`Self::plain`], as the options say.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn plain_with(options: &BrowserOptions<'_>) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let driver = Driver::start(options)?;
+        let session = runtime.block_on(driver.session()).with_context(|| driver.log())?;
+        Ok(Self { session: Some(session), runtime, driver })
     }
 
     /// Opens a tab in a window of its own and goes there.
@@ -284,13 +296,6 @@ impl Browser {
         self.driver.kill();
         // There is nobody left to be told.
         self.session.take().map(WebDriver::leak);
-    }
-
-    fn untouched(options: &BrowserOptions<'_>) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let driver = Driver::start(options)?;
-        let session = runtime.block_on(driver.session()).with_context(|| driver.log())?;
-        Ok(Self { session: Some(session), runtime, driver })
     }
 
     fn set_window(&self, state: &str, visibility: &str) -> Result<()> {

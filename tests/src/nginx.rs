@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 use crate::{Host, Process, wait_until};
 
-/// Tells how a relay is reached.
+/// The recipe, and where it is told of.
+const RECIPE: &str = include_str!("../../deploy/nginx.conf");
+#[cfg(test)]
 const REACH: &str = include_str!("../../docs/reach.md");
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -21,26 +23,21 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// The proxy of a relay on the same host, as the documentation has it: the relay is at `/sound/`.
+    /// The proxy of a relay on the same host, as the recipe has it: the relay is at `/sound/`.
     ///
     /// # Errors
     /// When it does not come up.
-    pub fn documented(host: &Host, listen: SocketAddr) -> Result<Self> {
-        let lines = REACH.lines().map(str::trim_start);
-        let map = lines.clone().find(|line| line.starts_with("map $http_upgrade"));
-        let location: Vec<&str> = lines.skip_while(|line| !line.starts_with("location ")).collect();
-        let end = location.iter().position(|line| *line == "}");
-        let location = location.get(..=end.context("the location has no end")?).unwrap_or_default();
-        let map = map.context("the documentation has no recipe for nginx")?;
-        Self::start(host, listen, map, &location.join("\n"))
+    pub fn recipe(host: &Host, listen: SocketAddr) -> Result<Self> {
+        Self::start(host, listen, RECIPE)
     }
 
     /// Serves the files of a folder.
     ///
     /// # Errors
-    /// As [`Self::documented`].
+    /// As [`Self::recipe`].
     pub fn files(host: &Host, listen: SocketAddr, folder: &Path) -> Result<Self> {
-        Self::start(host, listen, "", &format!("root {};", folder.display()))
+        let server = "listen 443 ssl;\nssl_certificate /cert;\nssl_certificate_key /key;";
+        Self::start(host, listen, &format!("server {{\n{server}\nroot {};\n}}", folder.display()))
     }
 
     /// What it has complained of.
@@ -48,13 +45,14 @@ impl Nginx {
         self.process.stderr()
     }
 
-    fn start(host: &Host, listen: SocketAddr, outer: &str, inner: &str) -> Result<Self> {
+    /// Starts it with a server at `listen` in the place of port 443, and a certificate of its own.
+    fn start(host: &Host, listen: SocketAddr, server: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let certificate = generate_simple_self_signed([listen.ip().to_string()])?;
         fs::write(folder.path().join("cert.pem"), certificate.cert.pem())?;
         fs::write(folder.path().join("key.pem"), certificate.signing_key.serialize_pem())?;
         let config = folder.path().join("nginx.conf");
-        fs::write(&config, configuration(folder.path(), listen, outer, inner))?;
+        fs::write(&config, configuration(folder.path(), &placed(server, folder.path(), listen)))?;
         let mut command = host.command("nginx");
         let process = Process::start("nginx", command.arg("-e").arg("stderr").arg("-c").arg(config))?;
         let nginx = Self { process, _folder: folder };
@@ -66,8 +64,19 @@ impl Nginx {
     }
 }
 
-/// `outer` stands beside the server, `inner` in it.
-fn configuration(folder: &Path, listen: SocketAddr, outer: &str, inner: &str) -> String {
+/// A server with this address, and the certificate in this folder, in the place of its own.
+fn placed(server: &str, folder: &Path, listen: SocketAddr) -> String {
+    let folder = folder.display();
+    let lines = server.lines().map(|line| match line.split_whitespace().next() {
+        Some("listen") => format!("listen {listen} ssl;\n"),
+        Some("ssl_certificate") => format!("ssl_certificate {folder}/cert.pem;\n"),
+        Some("ssl_certificate_key") => format!("ssl_certificate_key {folder}/key.pem;\n"),
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+fn configuration(folder: &Path, server: &str) -> String {
     let folder = folder.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("    {kind}_temp_path {folder}/{kind};\n"))
@@ -83,14 +92,27 @@ http {{
     access_log off;
     include /etc/nginx/mime.types;
     types {{ application/wasm wasm; }}
-    {outer}
-    server {{
-        listen {listen} ssl;
-        ssl_certificate {folder}/cert.pem;
-        ssl_certificate_key {folder}/key.pem;
-        {inner}
-    }}
+{server}
 }}
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_shows_the_recipe() {
+        let shown: Vec<&str> = REACH.lines().map(str::trim).collect();
+        let recipe = RECIPE.lines().map(str::trim).filter(|line| !line.starts_with('#') && !line.is_empty());
+        let (map, rest): (Vec<&str>, Vec<&str>) = recipe.partition(|line| line.starts_with("map "));
+        let location: Vec<&str> =
+            rest.into_iter().skip_while(|line| !line.starts_with("location ")).collect();
+        assert!(shown.contains(&map[0]), "docs/reach.md lacks {}", map[0]);
+        assert!(
+            shown.windows(location.len()).any(|lines| lines == location),
+            "docs/reach.md lacks {location:#?}"
+        );
+    }
 }

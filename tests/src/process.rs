@@ -49,6 +49,14 @@ impl Process {
         Self::spawn(name, command.stdin(Stdio::null()).stdout(output))
     }
 
+    /// As [`Self::start`], with its input read from `input`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_from(name: &str, command: &mut Command, input: fs::File) -> Result<Self> {
+        Self::spawn(name, command.stdin(input).stdout(Stdio::null()))
+    }
+
     /// As [`Self::start`], with its input for the caller to write.
     ///
     /// # Errors
@@ -62,6 +70,11 @@ impl Process {
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The process that it has started, if there is one.
+    pub(crate) fn child(&self) -> Option<u32> {
+        descendants(self.id()).first().copied()
     }
 
     /// What it has written to standard error so far.

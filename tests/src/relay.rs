@@ -1,11 +1,12 @@
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
-use soundport_api::{Source, SourceState};
+use soundport_api::{Diagnosis, Source, SourceState};
 use tempfile::TempDir;
 
 use crate::{Host, Http, Network, Process, SAP_PORT, Usage, wait_for};
@@ -189,6 +190,32 @@ impl Relay {
             Ok(self.source(id)?.filter(|source| source.listeners == count).map(|_| ()))
         })
         .with_context(|| format!("sources: {:?}", self.sources()))
+    }
+
+    /// What `soundport doctor` says beside it, with the same options and `arguments`.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn doctor(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = Command::new(self.command.get_program());
+        command.args(
+            self.command.get_args().map(|word| if word == "serve" { OsStr::new("doctor") } else { word }),
+        );
+        for (name, value) in self.command.get_envs() {
+            command.envs(value.map(|value| (name, value)));
+        }
+        command.args(arguments).output().context("Failed to run soundport doctor")
+    }
+
+    /// What it says of a source, to somebody who has these sessions.
+    ///
+    /// # Errors
+    /// When it does not answer, or with something else.
+    pub fn diagnosis(&self, source: &str, own: &[&str]) -> Result<Diagnosis> {
+        let query: Vec<String> = own.iter().map(|session| format!("session={session}")).collect();
+        let answer = self.http.get(&format!("/api/sources/{source}/doctor?{}", query.join("&")))?;
+        ensure!(answer.status == 200, "the doctor answered {}: {}", answer.status, answer.text());
+        serde_json::from_slice(&answer.body).with_context(|| answer.text())
     }
 
     /// Kills it without a goodbye.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use soundport_tests::{
-    Browser, BrowserOptions, Callee, Microphone, Nginx, Recording, RelayOptions, Site, Way, report, turn,
-    wait_for,
+    Browser, BrowserOptions, Caddy, Callee, Microphone, Nginx, Recording, RelayOptions, Site, Way, report,
+    turn, wait_for,
 };
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
     let _turn = turn();
     let site = Site::start()?;
     site.forward(443, 443)?;
-    let _nginx = Nginx::documented(site.relay(), "0.0.0.0:443".parse()?)?;
+    let _nginx = Nginx::recipe(site.relay(), "0.0.0.0:443".parse()?)?;
     let arguments = ["--allow-talk", "--proxy", "127.0.0.1"].map(str::to_owned).to_vec();
     let announce = site.announce_both()?;
     let callee = Callee::at(&site, &RelayOptions { announce, arguments, ..site.relay_options() })?;
@@ -40,7 +40,7 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
         })?;
         browser.listen(&page, id)?;
         browser.wait_way(id, "udp", LIMIT)?;
-        browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
+        browser.check_ears()?;
         talks(&browser, id)?;
         browser.wait_talk_way(id, "udp", LIMIT)?;
         recorder.wait_tone(0, HZ, 0.4, LIMIT)?;
@@ -53,12 +53,35 @@ fn below_a_path_of_nginx_one_listens_talks_and_sees() -> Result<()> {
         site.close(&Way::MEDIA)?;
         browser.listen(&page, id)?;
         browser.wait_way(id, "stream", LIMIT)?;
-        browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
+        browser.check_ears()?;
         talks(&browser, id)?;
         browser.wait_talk_way(id, "stream", LIMIT)?;
         recorder.wait_tone(0, HZ, 0.4, LIMIT)?;
         callee.server()?.unload_all("module-rtp-send")?;
         browser.wait_source_state(id, "lost")?;
+        browser.close()
+    })
+}
+
+#[test]
+fn below_a_path_of_caddy_one_listens_by_every_way() -> Result<()> {
+    let _turn = turn();
+    let site = Site::start()?;
+    site.forward(443, 443)?;
+    let _caddy = Caddy::recipe(site.relay(), 443)?;
+    let origin = format!("https://{}", site.outside());
+    let arguments = ["--proxy", "127.0.0.1", "--origin", &origin].map(str::to_owned).to_vec();
+    let announce = site.announce_both()?;
+    let (_relay, _sender) =
+        site.relay_with_tone(&RelayOptions { announce, arguments, ..site.relay_options() })?;
+    site.browser().inside(|| {
+        let browser = Browser::start()?;
+        for (closed, way) in [(&[][..], "udp"), (&Way::MEDIA, "stream")] {
+            site.close(closed)?;
+            browser.listen(&format!("{origin}/sound/"), SOURCE)?;
+            browser.wait_way(SOURCE, way, LIMIT)?;
+            browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
+        }
         browser.close()
     })
 }
@@ -79,7 +102,7 @@ fn the_bundle_on_another_origin_works_where_it_is_let_in_and_says_so_where_not()
         let first = browser.listen(&format!("https://{allowed}/?relay={}", site.page()), SOURCE)?;
         report(&format!("heard {first:.2?} after the click"));
         browser.wait_way(SOURCE, "udp", LIMIT)?;
-        browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
+        browser.check_ears()?;
         browser.act(SOURCE, "stop")?;
         site.close(&Way::MEDIA)?;
         browser.listen(&format!("https://{allowed}/?relay={}", site.page()), SOURCE)?;

@@ -50,7 +50,7 @@ fn jitter_and_a_stall_are_survived_and_leave_no_delay() -> Result<()> {
         browser.wait_way(SOURCE, "stream", Duration::ZERO).context("it was not the stream that recovered")?;
         sender.play(Signal::Tones);
         browser.wait_tone(LIMIT)?;
-        browser.record(Duration::from_secs(2))?.part(1.0, 1.0).check_ears()?;
+        browser.check_ears()?;
         browser.close()
     })
 }

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fmt;
 
+use crate::dist::Wanted;
+
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -16,6 +18,8 @@ pub(crate) enum Request {
     Test { long: bool, filters: Vec<String> },
     /// Build for release and print the benchmarks' tables.
     Bench { names: Vec<String> },
+    /// Build for those who build nothing themselves.
+    Dist(Wanted),
 }
 
 /// One sentence about a command line that cannot be understood.
@@ -54,8 +58,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request,
         },
         Some("test") => parse_test(rest),
         Some("bench") => Ok(Request::Bench { names: names("bench", rest)? }),
+        Some("dist") => parse_dist(rest),
         Some(_) | None => Err(Usage(format!(
-            "There is no command {command:?}; `cargo xtask --help` lists build, run, test and bench."
+            "There is no command {command:?}; `cargo xtask --help` lists build, run, test, bench and dist."
         ))),
     }
 }
@@ -63,6 +68,21 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request,
 fn parse_test(args: Vec<OsString>) -> Result<Request, Usage> {
     let (long, filters): (Vec<_>, Vec<_>) = args.into_iter().partition(|arg| arg == "--long");
     Ok(Request::Test { long: !long.is_empty(), filters: names("test", filters)? })
+}
+
+fn parse_dist(args: Vec<OsString>) -> Result<Request, Usage> {
+    let mut wanted = Wanted::default();
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let (place, what) = match arg.to_str() {
+            Some("--relay") => (&mut wanted.relay, "file"),
+            Some("--into") => (&mut wanted.into, "folder"),
+            Some(_) | None => return Err(unknown("dist", &arg)),
+        };
+        let path = args.next().ok_or_else(|| Usage(format!("{} needs a {what} after it.", arg.display())))?;
+        *place = Some(path.into());
+    }
+    Ok(Request::Dist(wanted))
 }
 
 fn names(command: &str, args: Vec<OsString>) -> Result<Vec<String>, Usage> {
@@ -86,8 +106,9 @@ fn help_on(topic: Option<&str>) -> Result<Request, Usage> {
         Some("run") => Ok(Request::Help(RUN_HELP)),
         Some("test") => Ok(Request::Help(TEST_HELP)),
         Some("bench") => Ok(Request::Help(BENCH_HELP)),
+        Some("dist") => Ok(Request::Help(DIST_HELP)),
         Some(other) => Err(Usage(format!(
-            "There is no command {other:?}; `cargo xtask --help` lists build, run, test and bench."
+            "There is no command {other:?}; `cargo xtask --help` lists build, run, test, bench and dist."
         ))),
     }
 }
@@ -101,6 +122,7 @@ Usage: cargo xtask COMMAND
   build                    build the page and the relay
   test [--long] [FILTER…]  run all tests
   bench [NAME…]            run the benchmarks and print their tables
+  dist                     build and pack what others install
 
 `cargo xtask COMMAND --help` says more. Pinned tools are kept in ${XDG_CACHE_HOME:-~/.cache}/soundport, shared by all
 clones; delete that folder to be rid of them.";
@@ -140,6 +162,18 @@ Usage: cargo xtask bench [NAME…]
 
 Without a NAME all of them run. Close other programs: the tables are about time.";
 
+const DIST_HELP: &str = "\
+Builds page and relay and packs what others install, into target/dist/: the relay, the page for another server, completions
+for bash, zsh and fish, the manual page, a Debian package, and the checksums of all.
+
+Usage: cargo xtask dist [--relay FILE] [--into FOLDER]
+
+  --relay FILE    pack this relay instead of building one
+  --into FOLDER   make this folder instead; it must be empty, or made by this command before
+
+The relay is built as small as it gets without being slower, which takes two to three times as long as
+`cargo xtask build`. tar, gzip, sha256sum and dpkg-deb are needed.";
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -154,6 +188,9 @@ mod tests {
             ask("test --long loss echo"),
             Ok(Request::Test { long: true, filters: vec!["loss".into(), "echo".into()] })
         );
+        assert_eq!(ask("dist"), Ok(Request::Dist(Wanted::default())));
+        let wanted = Wanted { relay: Some("soundport".into()), into: Some("out".into()) };
+        assert_eq!(ask("dist --relay soundport --into out"), Ok(Request::Dist(wanted)));
         assert_eq!(ask("bench delay"), Ok(Request::Bench { names: vec!["delay".into()] }));
     }
 
@@ -170,9 +207,13 @@ mod tests {
         for line in ["", "-h", "--help", "help"] {
             assert_eq!(ask(line), Ok(Request::Help(HELP)), "{line:?}");
         }
-        for (command, text) in
-            [("build", BUILD_HELP), ("run", RUN_HELP), ("test", TEST_HELP), ("bench", BENCH_HELP)]
-        {
+        for (command, text) in [
+            ("build", BUILD_HELP),
+            ("run", RUN_HELP),
+            ("test", TEST_HELP),
+            ("bench", BENCH_HELP),
+            ("dist", DIST_HELP),
+        ] {
             for line in [format!("{command} --help"), format!("{command} -h"), format!("help {command}")] {
                 assert_eq!(ask(&line), Ok(Request::Help(text)), "{line:?}");
             }
@@ -187,6 +228,8 @@ mod tests {
             ("build --release", "--release"),
             ("test --lnog", "--lnog"),
             ("bench --fast", "--fast"),
+            ("dist --fast", "--fast"),
+            ("dist --relay", "--relay"),
             ("biuld --help", "biuld"),
             ("help biuld", "biuld"),
         ] {

@@ -23,6 +23,14 @@ pub(crate) fn build() -> Result<PathBuf> {
     relay(&["build", "--release", "--locked", "--package", "soundport"])
 }
 
+/// Builds the relay as it is handed out, of a page that is built, and returns where it lies.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn packed() -> Result<PathBuf> {
+    relay(&["build", "--profile", "packed", "--locked", "--package", "soundport"])
+}
+
 /// Builds, then becomes the relay with its demo source.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod build;
 mod cargo;
+mod dist;
 mod packages;
 mod page;
 mod progress;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Request::Run { relay_args } => build::run(&relay_args),
         Request::Test { long, filters } => test::test(long, &filters),
         Request::Bench { names } => bench::bench(&names),
+        Request::Dist(wanted) => dist::dist(&wanted),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,12 +20,14 @@ pub(crate) struct Need {
 enum What {
     Program(&'static str),
     GStreamer(&'static str),
+    /// A file or folder, where it is no program that people start.
+    File(&'static str),
     /// A device of ALSA's, as `arecord -L` lists it.
     Alsa(&'static str),
     Venv,
 }
 
-use What::{Alsa, GStreamer, Program, Venv};
+use What::{Alsa, File, GStreamer, Program, Venv};
 
 /// What compiling needs.
 pub(crate) const BUILD: &[Need] = &[
@@ -33,6 +35,14 @@ pub(crate) const BUILD: &[Need] = &[
     need(Program("c++"), "g++", "CMake looks for it"),
     need(Program("make"), "make", "CMake drives it"),
     need(Program("cmake"), "cmake", "the C code of Opus is configured with it"),
+];
+
+/// What packing needs.
+pub(crate) const DIST: &[Need] = &[
+    need(Program("tar"), "tar", "the page is packed with it"),
+    need(Program("gzip"), "gzip", "the page and the manual are compressed with it"),
+    need(Program("sha256sum"), "coreutils", "it makes the checksums"),
+    need(Program("dpkg-deb"), "dpkg", "it makes the Debian package"),
 ];
 
 /// What tests and benchmarks need besides.
@@ -59,8 +69,30 @@ pub(crate) const TEST: &[Need] = &[
     need(Program("espeak-ng"), "espeak-ng", "the end-to-end tests, as somebody who speaks"),
     need(Program("turnserver"), "coturn", "the end-to-end tests, whose browsers go through TURN"),
     need(Program("nginx"), "nginx-light", "the end-to-end tests, as a proxy before the relay"),
+    need(Program("caddy"), "caddy", "the end-to-end tests, as a proxy before the relay"),
+    need(Program("podman"), "podman", "the end-to-end tests of the recipes"),
+    need(Program("podman-compose"), "podman-compose", "the end-to-end tests of the recipes"),
+    need(Program("runc"), "runc", "podman, which runs containers with it"),
+    need(File("/usr/lib/podman/netavark"), "netavark", "podman, whose containers have a network by it"),
+    need(File("/usr/lib/podman/aardvark-dns"), "aardvark-dns", "podman, whose containers have names by it"),
+    need(Program("catatonit"), "catatonit", "podman, whose pods are held by it"),
+    need(Program("iptables"), "iptables", "podman, which publishes ports by it"),
+    need(
+        Program("debootstrap"),
+        "debootstrap",
+        "the end-to-end tests of the recipes, whose images are Debian's",
+    ),
+    need(Program("systemd-analyze"), "systemd", "the end-to-end tests of the recipe for a service"),
     need(Program("curl"), "curl", "the end-to-end tests, as somebody who listens by hand"),
+    need(Program("mpv"), "mpv", "the end-to-end tests, as a player"),
+    need(Program("vlc"), "vlc-bin", "the end-to-end tests, as a player"),
+    need(File("/usr/share/doc/vlc-plugin-base"), "vlc-plugin-base", "VLC, which plays nothing without"),
+    need(Program("opusinfo"), "opus-tools", "the end-to-end tests, which look at recordings with it"),
+    need(Program("man"), "man-db", "the end-to-end tests, which read the manual with it"),
     need(Program("dbus-run-session"), "dbus-daemon", "the end-to-end tests, whose PipeWire needs a bus"),
+    need(Program("Xtigervnc"), "tigervnc-standalone-server", "the end-to-end tests, as a remote desktop"),
+    need(Program("websockify"), "websockify", "the end-to-end tests, whose noVNC reaches its desktop by it"),
+    need(Program("xev"), "x11-utils", "the end-to-end tests, as an app on a remote desktop"),
     need(Program("unshare"), "util-linux", "the end-to-end tests in containers"),
     need(Program("ip"), "iproute2", "the end-to-end tests in network namespaces"),
     need(Program("nft"), "nftables", "the end-to-end tests in network namespaces"),
@@ -68,7 +100,7 @@ pub(crate) const TEST: &[Need] = &[
 ];
 
 /// Packages that start a service where they are installed, and its name. Tests start their own: nobody asked for a server.
-const SERVICES: [(&str, &str); 2] = [("coturn", "coturn"), ("nginx-light", "nginx")];
+const SERVICES: [(&str, &str); 3] = [("caddy", "caddy"), ("coturn", "coturn"), ("nginx-light", "nginx")];
 
 const fn need(what: What, package: &'static str, purpose: &'static str) -> Need {
     Need { what, package, purpose }
@@ -118,13 +150,14 @@ impl What {
                 .is_ok_and(|output| {
                     output.stdout.split(|byte| *byte == b'\n').any(|line| line == device.as_bytes())
                 }),
+            File(path) => Path::new(path).exists(),
             Venv => python::base().is_ok(),
         }
     }
 
     fn name(self) -> String {
         match self {
-            Program(name) => name.to_owned(),
+            Program(name) | File(name) => name.to_owned(),
             GStreamer(element) => format!("GStreamer's {element}"),
             Alsa(device) => format!("ALSA's device {device}"),
             Venv => "Python 3.11 with venv".to_owned(),

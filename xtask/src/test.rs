@@ -58,6 +58,7 @@ pub(crate) fn environment(cache: &Cache, relay: &Path, long: bool) -> Result<Vec
         ("SOUNDPORT_BIN", relay.into()),
         ("SOUNDPORT_PYTHON", python::environment(cache)?.into()),
         ("SOUNDPORT_AXE", npm::axe_core(cache)?.into()),
+        ("SOUNDPORT_NOVNC", npm::novnc(cache)?.into()),
     ];
     if long {
         variables.push(("SOUNDPORT_LONG", "1".into()));

@@ -161,6 +161,19 @@ fn trunk_uses_the_pinned_tools_and_may_download() {
     }
 }
 
+#[test]
+fn the_page_asks_for_the_parts_of_its_own_version() {
+    let read = |name: &str| fs::read_to_string(top().join(name)).expect("it is part of the repository");
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    let wanted = format!("?{}", version.expect("the workspace has a version"));
+    let page = read("web/index.html");
+    let asked = page.split("lazy/").skip(1).filter_map(|part| part.split('"').next());
+    let offenders: Vec<String> =
+        asked.filter(|part| part.contains('.') && !part.ends_with(&wanted)).map(str::to_owned).collect();
+    assert_none(&offenders, &format!("A browser may have kept another version's: ask for it with {wanted}."));
+}
+
 /// Lines of code that hold one of these names.
 fn names(folders: &[&str], names: &[&str], allowed: impl Fn(&Path) -> bool) -> Vec<String> {
     lines(folders, allowed, |line| {

@@ -2,6 +2,7 @@
 //!
 //! Only shapes live here: no behaviour, no transport.
 
+mod doctor;
 mod event;
 mod ice;
 mod problem;
@@ -9,6 +10,9 @@ mod source;
 mod stream;
 mod talkback;
 
+pub use doctor::{
+    Check, Checkup, Diagnosis, Finding, Playback, PlaybackState, Report, SessionDiagnosis, Verdict,
+};
 pub use event::{Gone, Levels, Relay, event_name};
 pub use ice::{IceCheck, IceConfiguration, IceServer};
 pub use problem::Problem;

@@ -10,6 +10,7 @@ mod connect;
 mod connection;
 mod datagram;
 mod dtls;
+mod facts;
 mod offer;
 mod peer;
 mod role;
@@ -28,16 +29,20 @@ use tracing::trace;
 
 pub use self::connect::{Connect, ConnectError, IceSession, MAX_PATIENCE, Purpose, Session};
 pub use self::datagram::{Candidates, Incoming, LocalAddr, Output, PeerAddr, StreamMessage, Transmit};
+pub use self::facts::{Audience, MAX_FACTS, Playback, Report, SessionFacts, Way};
 pub use self::offer::{Credentials, OfferError};
 
 use self::connect::MAX_WAITING;
-use self::connection::{Connection, Engine, Verdict};
+use self::connection::{Connection, Engine, Reports, Verdict};
 use self::offer::{Flow, Offer};
 use self::peer::{Identity, Peer, SILENCE};
 use self::stun::Check;
 use crate::frame::{OpusFrame, SourceId};
 use crate::mic::TalkerId;
 use crate::session::SessionId;
+
+/// Among so many sessions each one's reports are kept, for the doctor.
+const REPORTING: usize = 256;
 
 /// What the fan-out tells its driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +100,8 @@ pub struct Fanout {
     indices_by_source: HashMap<SourceId, Vec<usize>>,
     /// The number of the latest talker.
     last_talker: u32,
+    /// The number of the latest session.
+    last_number: u32,
     /// No peer is due before.
     earliest: Option<Instant>,
     events: VecDeque<FanoutEvent>,
@@ -114,6 +121,7 @@ impl Fanout {
             index_by_address: HashMap::new(),
             indices_by_source: HashMap::new(),
             last_talker: 0,
+            last_number: 0,
             earliest: None,
             events: VecDeque::new(),
             counters: FanoutCounters::default(),
@@ -209,7 +217,9 @@ impl Fanout {
         let identity = self.identity(request.source, request.purpose)?;
         let local = self.draw_credentials(self.peers.vacant_key());
         let own = (identity.session, local, &identity.role);
-        let (connection, answer) = Connection::accept(&self.engine, own, offer, request.candidates, now)?;
+        let reports = if self.peers.len() < REPORTING { Reports::Kept } else { Reports::Ignored };
+        let (connection, answer) =
+            Connection::accept(&self.engine, own, offer, request.candidates, reports, now)?;
         let peer = Peer::connecting(identity, connection, request.patience.min(MAX_PATIENCE), now);
         let index = self.admit(peer);
         Ok((self.peers[index].describe(), answer))
@@ -350,7 +360,9 @@ impl Fanout {
 
     fn identity(&mut self, source: SourceId, purpose: Purpose) -> Result<Identity, ConnectError> {
         let role = self.role(&source, purpose)?;
-        Ok(Identity { session: SessionId::new(self.rng.random()), source, role })
+        self.last_number = self.last_number.wrapping_add(1);
+        let (session, number) = (SessionId::new(self.rng.random()), self.last_number);
+        Ok(Identity { session, number, source, role })
     }
 
     fn admit(&mut self, peer: Peer) -> usize {

@@ -13,6 +13,8 @@ mod chain;
 mod conceal;
 mod config;
 mod configured;
+mod door;
+mod facts;
 mod format;
 mod g711;
 mod level;
@@ -37,12 +39,15 @@ use std::time::{Duration, Instant};
 
 pub use self::announced::Farewell;
 pub use self::config::{IngestConfig, SourceConfig};
+pub use self::door::{TurnedAway, TurnedAwayFor};
+pub use self::facts::{Barrier, Beside, EncoderFacts, SourceFacts};
 pub use self::format::{Found, SourceFormat};
 pub use self::port::{Attention, RtpPort, WantedPort};
 pub use self::status::{IngestCounters, SourceState, SourceStatus};
 pub use crate::encode::EncodeConfig;
 
 use self::announced::Pending;
+use self::door::Door;
 use self::level::LevelMeter;
 use self::probation::{Probation, StreamKey};
 use self::sound::Outlet;
@@ -80,6 +85,10 @@ pub struct Ingest {
     reserved: HashSet<SourceId>,
     frames: VecDeque<OpusFrame>,
     counters: IngestCounters,
+    /// Who was turned away lately.
+    door: Door,
+    /// Apart, so that the whole Internet cannot make it forget a container.
+    strangers: Door,
     revision: u64,
 }
 
@@ -95,6 +104,8 @@ impl Ingest {
             reserved: HashSet::new(),
             frames: VecDeque::new(),
             counters: IngestCounters::default(),
+            door: Door::default(),
+            strangers: Door::default(),
             revision: 0,
         }
     }
@@ -115,9 +126,11 @@ impl Ingest {
     pub fn handle_datagram(&mut self, from: SenderAddr, to: RtpPort, datagram: &[u8], now: Instant) {
         self.counters.received += 1;
         let packet = match Packet::parse(datagram) {
-            Ok(packet) if packet.payload.is_empty() => return self.reject(from, Rejected::Malformed),
+            Ok(packet) if packet.payload.is_empty() => {
+                return self.reject(from, to, Rejected::Malformed, now);
+            }
             Ok(packet) => packet,
-            Err(rejected) => return self.reject(from, rejected),
+            Err(rejected) => return self.reject(from, to, rejected, now),
         };
         let key = StreamKey { from: canonical(from), to, ssrc: packet.ssrc };
         let Some(source) = self.sources.iter_mut().find(|source| source.key == Some(key)) else {
@@ -131,7 +144,14 @@ impl Ingest {
             self.examine(key, &packet, now);
         } else {
             self.counters.unknown_payload_type += 1;
+            let why = TurnedAwayFor::SecondPayloadType(packet.payload_type);
+            self.door.turn_away(key.from, to, why, now);
         }
+    }
+
+    /// Takes note of a datagram from outside private networks, which is not looked at.
+    pub fn turn_away_stranger(&mut self, from: SenderAddr, to: RtpPort, now: Instant) {
+        self.strangers.turn_away(canonical(from), to, TurnedAwayFor::Stranger, now);
     }
 
     /// Does what is due.
@@ -213,11 +233,23 @@ impl Ingest {
         self.counters
     }
 
-    fn reject(&mut self, from: SenderAddr, rejected: Rejected) {
-        match rejected {
-            Rejected::TooLarge => self.counters.too_large += 1,
-            Rejected::Rtcp => self.counters.rtcp += 1,
-            Rejected::Malformed => self.counters.malformed += 1,
+    fn reject(&mut self, from: SenderAddr, to: RtpPort, rejected: Rejected, now: Instant) {
+        let why = match rejected {
+            Rejected::TooLarge => {
+                self.counters.too_large += 1;
+                Some(TurnedAwayFor::TooLarge)
+            }
+            Rejected::Rtcp => {
+                self.counters.rtcp += 1;
+                None
+            }
+            Rejected::Malformed => {
+                self.counters.malformed += 1;
+                Some(TurnedAwayFor::NotRtp)
+            }
+        };
+        if let Some(why) = why {
+            self.door.turn_away(canonical(from), to, why, now);
         }
         tracing::trace!(from = %from.0, %rejected, "datagram dropped");
     }

@@ -12,6 +12,7 @@ mod format;
 mod frame;
 pub mod ingest;
 mod mic;
+pub mod ogg;
 mod rtp;
 mod sample;
 mod session;

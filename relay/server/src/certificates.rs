@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,6 +15,8 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::info;
 use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::files;
 use crate::network::host_addresses;
@@ -55,6 +58,36 @@ pub(crate) fn check(cert: &Path, key: &Path) -> Result<(), Unfit> {
         return Err(Unfit::Certificate(expired));
     }
     configure(cert, key).map(|_| ()).map_err(Unfit::Key)
+}
+
+/// What a certificate says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Description {
+    pub(crate) expires: SystemTime,
+    /// The names and addresses that it is for.
+    pub(crate) names: Vec<String>,
+}
+
+/// Reads what a certificate says of itself.
+pub(crate) fn describe(cert: &Path) -> anyhow::Result<Description> {
+    let chain = read_certificates(cert)?;
+    let parsed = x509_cert::Certificate::from_der(&chain[0])
+        .with_context(|| format!("Failed to read the certificate in {}", cert.display()))?;
+    let names = parsed.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten();
+    let names = names.map(|(_, SubjectAltName(names))| names).unwrap_or_default();
+    let expires = parsed.tbs_certificate().validity().not_after.to_system_time();
+    Ok(Description { expires, names: names.iter().filter_map(name).collect() })
+}
+
+fn name(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(octets) => match octets.as_bytes() {
+            [a, b, c, d] => Some(IpAddr::from([*a, *b, *c, *d]).to_string()),
+            bytes => <[u8; 16]>::try_from(bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+        },
+        _ => None,
+    }
 }
 
 /// Whether there is nothing to use in the folder yet, or what there is has expired.

@@ -20,9 +20,10 @@ pub(crate) fn run(flags: &Flags) -> ExitCode {
     let settings = Settings::gather(flags, &mut mistakes);
     let options = settings.complete(&mut mistakes);
     check_certificates(&settings, &mut mistakes);
+    let warnings = [source_warnings(&settings), announce_warnings(&settings)].concat();
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     // Nobody reads what cannot be written; the exit code says it as well.
-    let _ = warnings(&settings).iter().try_for_each(|warning| writeln!(err, "{warning}"));
+    let _ = warnings.iter().try_for_each(|warning| writeln!(err, "{warning}"));
     if !mistakes.is_empty() {
         let _ = writeln!(err, "{mistakes}");
         return ExitCode::FAILURE;
@@ -37,7 +38,7 @@ pub(crate) fn run(flags: &Flags) -> ExitCode {
 }
 
 /// Reads the certificate and its key, and mints nothing.
-fn check_certificates(settings: &Settings, mistakes: &mut Mistakes) {
+pub(crate) fn check_certificates(settings: &Settings, mistakes: &mut Mistakes) {
     match (&settings.cert, &settings.key) {
         (Some(cert), Some(key)) => match certificates::check(&cert.value, &key.value) {
             Ok(()) => {}
@@ -60,11 +61,10 @@ fn check_certificates(settings: &Settings, mistakes: &mut Mistakes) {
     }
 }
 
-/// What may be right, but probably is not.
-fn warnings(settings: &Settings) -> Vec<String> {
+/// What may be right of the sources, but probably is not.
+pub(crate) fn source_warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut warn = |place: &Place, what: String| warnings.push(warning(place, &what));
-    let unresolved = |host: &str| host.parse::<IpAddr>().is_err() && (host, 0).to_socket_addrs().is_err();
     for Given { value, place } in settings.sources.iter().filter_map(|source| source.from.as_ref()) {
         let quoted = quote(&value.host);
         if value.host.parse().is_ok_and(|ip| !is_private(ip)) {
@@ -82,6 +82,13 @@ fn warnings(settings: &Settings) -> Vec<String> {
             warn(place, format!("{quoted} cannot be resolved now; is the container running?"));
         }
     }
+    warnings
+}
+
+/// What may be right of the announced addresses, but probably is not.
+fn announce_warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut warn = |place: &Place, what: String| warnings.push(warning(place, &what));
     if let Some(Given { value, place }) = &settings.announce {
         for announce in value.iter().filter(|announce| unresolved(&announce.host)) {
             warn(place, format!("{} cannot be resolved now; is it spelt right?", quote(&announce.host)));
@@ -93,6 +100,10 @@ fn warnings(settings: &Settings) -> Vec<String> {
         }
     }
     warnings
+}
+
+fn unresolved(host: &str) -> bool {
+    host.parse::<IpAddr>().is_err() && (host, 0).to_socket_addrs().is_err()
 }
 
 /// Asks the STUN and TURN servers, and says what is wrong with them. Takes six seconds at most.

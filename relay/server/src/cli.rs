@@ -1,17 +1,22 @@
 //! The command line: what the user typed becomes an [`Order`], and every mistake one sentence.
 
+mod manual;
+
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::mistake::Mistakes;
 use crate::options::Flags;
 
+/// The version, and of which commit, how and for what it was built.
+const VERSION: &str = env!("SOUNDPORT_VERSION");
+
 /// Hear what plays inside your containers in a browser tab.
 #[derive(Debug, Parser)]
-#[command(name = "soundport", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "soundport", version = VERSION, args_conflicts_with_subcommands = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -25,6 +30,29 @@ enum Command {
     Serve(Flags),
     /// Say what is wrong with the configuration, without running anything
     Check(Flags),
+    /// Say by the exit code whether the relay that runs here is well
+    Health(Flags),
+    /// Say why there is no sound, and what to do: here, in the relay that runs here, and in each source
+    Doctor(Doctor),
+    /// Print what makes a shell complete `soundport`: bash, zsh or fish
+    Completions {
+        /// The shell
+        shell: manual::Shell,
+    },
+    /// Print the manual page, for man -l
+    Manual,
+}
+
+#[derive(Debug, Args)]
+struct Doctor {
+    /// Look at this source alone, such as `desktop`
+    #[arg(value_name = "SOURCE")]
+    source: Option<String>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 /// What the user wants done.
@@ -34,6 +62,19 @@ pub(crate) enum Order {
     Serve(Flags),
     /// Look at the configuration.
     Check(Flags),
+    /// Say why there is no sound.
+    Doctor {
+        /// The one source that is asked about.
+        source: Option<String>,
+        /// Whether the answer is for programs.
+        json: bool,
+        /// How the relay runs.
+        flags: Flags,
+    },
+    /// Print this text.
+    Print(Vec<u8>),
+    /// Ask the relay that runs here.
+    Health(Flags),
 }
 
 /// Reads command line and environment. On failure the user has been told, and the exit code is returned.
@@ -51,8 +92,22 @@ pub(crate) fn parse() -> Result<Order, ExitCode> {
     Ok(match cli.command {
         Some(Command::Serve(flags)) => Order::Serve(noted(flags)),
         Some(Command::Check(flags)) => Order::Check(noted(flags)),
+        Some(Command::Doctor(Doctor { source, json, flags })) => {
+            Order::Doctor { source, json, flags: noted(flags) }
+        }
+        Some(Command::Completions { shell }) => Order::Print(manual::completions(shell, Cli::command())),
+        Some(Command::Manual) => Order::Print(manual::page(Cli::command())),
+        Some(Command::Health(flags)) => Order::Health(noted(flags)),
         None => Order::Serve(noted(cli.flags)),
     })
+}
+
+/// Prints what was asked for. A reader that went away is no failure.
+pub(crate) fn print(text: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(&error.into()),
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
 }
 
 /// Tells the user in one sentence what failed.

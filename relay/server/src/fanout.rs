@@ -11,8 +11,8 @@ use anyhow::Context;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use soundport_core::fanout::{
-    Connect, ConnectError, Credentials, Fanout, FanoutCounters, FanoutEvent, Incoming, OfferError, Output,
-    Purpose, Session, StreamMessage,
+    Audience, Connect, ConnectError, Credentials, Fanout, FanoutCounters, FanoutEvent, Incoming, OfferError,
+    Output, Playback, Purpose, Session, StreamMessage,
 };
 use soundport_core::{OpusFrame, SessionId, SourceId};
 use tokio::sync::mpsc::error::TrySendError;
@@ -47,6 +47,8 @@ enum Command {
     OpenStream(SourceId, Purpose, StreamSender, oneshot::Sender<Result<Session, ConnectError>>),
     SignOfLife(SessionId),
     Counters(oneshot::Sender<MediaCounters>),
+    Facts(Option<SourceId>, Vec<SessionId>, oneshot::Sender<HashMap<SourceId, Audience>>),
+    Playback(SessionId, Playback, oneshot::Sender<bool>),
 }
 
 /// What came by a talker's stream.
@@ -173,6 +175,20 @@ impl FanoutHandle {
     /// What was counted so far.
     pub(crate) async fn counters(&self) -> Result<MediaCounters, Overloaded> {
         self.ask(Command::Counters).await
+    }
+
+    /// What the doctor must know of the sessions of a source, or of all sources' where it is none; see [`Fanout::facts`].
+    pub(crate) async fn facts(
+        &self,
+        source: Option<SourceId>,
+        own: Vec<SessionId>,
+    ) -> Result<HashMap<SourceId, Audience>, Overloaded> {
+        self.ask(|reply| Command::Facts(source, own, reply)).await
+    }
+
+    /// A listener's page says what its browser does with the sound. False if there is no such listener.
+    pub(crate) async fn note_playback(&self, id: SessionId, playback: Playback) -> Result<bool, Overloaded> {
+        self.ask(|reply| Command::Playback(id, playback, reply)).await
     }
 
     /// Frames dropped because the fan-out was behind.
@@ -361,6 +377,12 @@ impl Driver {
             Command::SignOfLife(session) => self.fanout.handle_sign_of_life(session, now),
             Command::Counters(reply) => {
                 let _ = reply.send(self.counters());
+            }
+            Command::Facts(source, own, reply) => {
+                let _ = reply.send(self.fanout.facts(source.as_ref(), &own, now));
+            }
+            Command::Playback(id, playback, reply) => {
+                let _ = reply.send(self.fanout.note_playback(id, playback));
             }
         }
     }

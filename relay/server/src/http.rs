@@ -1,15 +1,18 @@
 //! The HTTP side: the page, the API, WHEP and WHIP, over TLS for everybody and without for this machine.
 
 pub(crate) mod accept;
+mod doctor;
 pub(crate) mod events;
 pub(crate) mod forwarded;
 mod ice;
 mod metrics;
+pub(crate) mod ogg;
 mod openapi;
 mod origin;
 pub(crate) mod problem;
 mod session;
 mod sources;
+mod stall;
 pub(crate) mod stream;
 mod whep;
 mod whip;
@@ -27,11 +30,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::TokioTimer;
 use soundport_api as api;
+use soundport_core::ingest::RtpPort;
 use tokio::sync::watch;
 
 use self::accept::{Doorman, Open};
 use self::events::Events;
 use self::forwarded::Proxies;
+use self::ogg::OggStreams;
 use self::origin::Origins;
 use self::problem::Refusal;
 use self::stream::Streams;
@@ -72,23 +77,29 @@ pub(crate) struct State {
     pub(crate) doorman: Doorman,
     pub(crate) proxies: Proxies,
     pub(crate) streams: Streams,
+    /// The port for containers' RTP.
+    pub(crate) rtp_port: RtpPort,
+    pub(crate) ogg: OggStreams,
 }
 
 /// All routes.
 pub(crate) fn router(state: State, origins: &[String]) -> Router {
     let origins = Origins::new(origins);
+    let policy = origins.policy();
     Router::new()
         .route("/api/sources", get(sources::list))
         .route("/api/events", get(events::stream_events))
         .route("/api/ice", get(ice::configuration))
         .route("/api/ice/check", get(ice::check))
+        .merge(doctor::routes())
         .route("/api/openapi.json", get(openapi::show))
         .merge(whep::routes())
         .merge(whip::routes())
         .merge(stream::routes())
+        .merge(ogg::routes(&origins))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
-        .fallback(page::serve)
+        .fallback(move |method, uri, headers| page::serve(method, uri, headers, policy))
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
         .layer(from_fn(in_time))
         .layer(origins.cors())
@@ -108,6 +119,12 @@ async fn in_time(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => Refusal::TooSlow.into_response(),
     }
+}
+
+/// Waits until the relay stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Nobody is left to say so where the sender is gone.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// Binds every address that `at` stands for. At least one must succeed, unless the failure is a port in use.

@@ -9,7 +9,7 @@ mod watcher;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::http::HeaderValue;
 use soundport_api as api;
@@ -17,6 +17,9 @@ use tokio::sync::watch;
 
 use self::watcher::Watcher;
 use crate::options::{Announce, IceEntry, IceOptions, IceUrl};
+
+/// How long a TURN server's answer is waited for, by those who can do without.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The servers that browsers may use, as configured now.
 #[derive(Clone)]
@@ -57,6 +60,19 @@ impl Ice {
     /// The same servers as `Link` headers, one for each URL (RFC 9725, section 4.6).
     pub(crate) fn links(&self) -> Vec<HeaderValue> {
         links(&self.configuration())
+    }
+
+    /// What is known of the TURN servers without waiting for long; what they say later serves the next who asks.
+    pub(crate) async fn known(&self) -> Arc<[api::IceCheck]> {
+        let lately = tokio::time::timeout(SOON, self.watcher.check_lately());
+        lately.await.unwrap_or_else(|_| self.watcher.known())
+    }
+
+    /// The TURN servers' hosts.
+    pub(crate) fn turn_hosts(&self) -> Vec<String> {
+        let options = self.options.borrow();
+        let urls = options.servers.iter().flat_map(|entry| &entry.urls);
+        urls.filter(|url| url.scheme.is_turn()).map(|url| url.host.clone()).collect()
     }
 
     /// What becomes of trying the TURN servers now, or became of it a moment ago.
@@ -101,8 +117,6 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::options::{IceUrl, Secret, TurnCredentials};
 

@@ -12,8 +12,8 @@ use anyhow::Context;
 use mio::{Events, Poll, Token, Waker};
 use soundport_api as api;
 use soundport_core::ingest::{
-    EncodeConfig, Farewell, Found, Ingest, IngestCounters, RtpPort, SenderAddr, SourceConfig, SourceFormat,
-    SourceState, SourceStatus,
+    Beside, EncodeConfig, Farewell, Found, Ingest, IngestCounters, RtpPort, SenderAddr, SourceConfig,
+    SourceFacts, SourceFormat, SourceState, SourceStatus, TurnedAway,
 };
 use soundport_core::{Announcement, AnnouncementKey, Encoding, SourceId};
 use tokio::sync::{oneshot, watch};
@@ -44,6 +44,7 @@ enum Request {
     Watch(HashSet<SourceId>),
     Levels(oneshot::Sender<api::Levels>),
     Counters(oneshot::Sender<RtpCounters>),
+    Facts(Option<SourceId>, oneshot::Sender<IngestFacts>),
 }
 
 /// What happened to the datagrams that came to the RTP ports.
@@ -52,6 +53,17 @@ pub(crate) struct RtpCounters {
     pub(crate) ingest: IngestCounters,
     /// Datagrams from outside private networks.
     pub(crate) strangers: u64,
+}
+
+/// What the doctor asks of ingest.
+#[derive(Debug)]
+pub(crate) struct IngestFacts {
+    /// Of the sources asked for.
+    pub(crate) sources: Vec<SourceFacts>,
+    /// Who was turned away lately.
+    pub(crate) turned_away: Vec<TurnedAway>,
+    /// Packets in which nothing is recognised.
+    pub(crate) unrecognised: Vec<Beside>,
 }
 
 /// A source as ingest knows it.
@@ -118,6 +130,11 @@ impl IngestHandle {
     /// What was counted so far. None if ingest does not answer.
     pub(crate) async fn counters(&self) -> Option<RtpCounters> {
         self.ask(Request::Counters).await
+    }
+
+    /// What the doctor must know of a source, or of all where it is none. None if ingest does not answer.
+    pub(crate) async fn facts(&self, source: Option<SourceId>) -> Option<IngestFacts> {
+        self.ask(|reply| Request::Facts(source, reply)).await
     }
 
     fn tell(&self, request: Request) {
@@ -261,6 +278,13 @@ impl Driver {
             Request::Counters(reply) => {
                 let _ = reply.send(RtpCounters { ingest: self.ingest.counters(), strangers: self.strangers });
             }
+            Request::Facts(source, reply) => {
+                let _ = reply.send(IngestFacts {
+                    sources: self.ingest.facts(source.as_ref(), now).collect(),
+                    turned_away: self.ingest.turned_away(now),
+                    unrecognised: self.ingest.unrecognised(now).collect(),
+                });
+            }
         }
         self.forward();
     }
@@ -308,8 +332,9 @@ fn read_port(
                 ingest.handle_datagram(SenderAddr(from), port, &buffer[..length], at);
                 forward.all(ingest);
             }
-            Ok((_, from, _)) => {
+            Ok((_, from, at)) => {
                 *strangers += 1;
+                ingest.turn_away_stranger(SenderAddr(from), port, at);
                 trace!(%from, count = *strangers, "Datagram from outside private networks dropped");
             }
             Err(failure) if failure.kind() == io::ErrorKind::WouldBlock => return false,

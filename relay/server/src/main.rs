@@ -12,9 +12,11 @@ mod configured;
 mod demo;
 mod directory;
 mod discovery;
+mod doctor;
 mod echo;
 mod fanout;
 mod files;
+mod health;
 mod http;
 mod ice;
 mod inbox;
@@ -43,6 +45,11 @@ fn main() -> ExitCode {
     let flags = match cli::parse() {
         Ok(Order::Serve(flags)) => flags,
         Ok(Order::Check(flags)) => return check::run(&flags),
+        Ok(Order::Doctor { source, json, flags }) => {
+            return doctor::command::run(source.as_deref(), json, &flags);
+        }
+        Ok(Order::Print(text)) => return cli::print(&text),
+        Ok(Order::Health(flags)) => return health::run(&flags),
         Err(exit) => return exit,
     };
     let options = match Options::gather(&flags) {

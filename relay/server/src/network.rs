@@ -2,6 +2,7 @@
 
 pub(crate) mod hint;
 mod names;
+mod reach;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use self::names::Names;
+pub(crate) use self::reach::Reach;
 use crate::options::{Announce, Transport};
 
 /// Where listeners reach the relay: what it listens to, what the user announces, and what was found out.
@@ -84,6 +86,11 @@ impl Network {
         self.listening.add_outside(&self.outside.borrow(), &mut reachable);
         debug!(?reachable, %listener, "Candidates");
         reachable
+    }
+
+    /// Where browsers are told to reach it, in words.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::new(&self.listening, &self.announce.borrow(), &self.outside.borrow())
     }
 }
 

@@ -2,10 +2,10 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::http::problem::Refusal;
@@ -23,8 +23,8 @@ mod files {
     include!(concat!(env!("OUT_DIR"), "/files.rs"));
 }
 
-/// Answers `GET` for any file of the page, and refuses all but that.
-pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+/// Answers `GET` for any file of the page, and refuses all but that; `policy` goes with what is shown in a window or a frame.
+pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap, policy: HeaderValue) -> Response {
     if !matches!(method, Method::GET | Method::HEAD) {
         return ([(ALLOW, "GET,HEAD")], Refusal::MethodNotAllowed).into_response();
     }
@@ -33,7 +33,14 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
         path => path,
     };
     match files::FILES.binary_search_by(|file| file.path.cmp(path)) {
-        Ok(index) => answer(&files::FILES[index], &headers),
+        Ok(index) => {
+            let file = &files::FILES[index];
+            let mut response = answer(file, &headers);
+            if file.path.ends_with(".html") {
+                response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            }
+            response
+        }
         Err(_) => Refusal::NoSuchPage.into_response(),
     }
 }

@@ -25,6 +25,7 @@ use crate::echo::Echo;
 use crate::http::accept::Doorman;
 use crate::http::events::Events;
 use crate::http::forwarded::Proxies;
+use crate::http::ogg::OggStreams;
 use crate::http::stream::Streams;
 use crate::ice::{self, Ice};
 use crate::ingest::IngestThread;
@@ -124,6 +125,7 @@ pub(crate) fn run(
         let outputs = directory::Outputs { sources: publish, talkable: talk, talkback: talkback.clone() };
         let inputs = directory::Inputs { known, news, permissions, built_in };
         let streams = Streams::default();
+        let ogg = OggStreams::default();
         let doorman = Doorman::new(tls, fanout.clone());
         let state = http::State {
             fanout,
@@ -138,6 +140,8 @@ pub(crate) fn run(
             ice: servers,
             proxies: Proxies::new(&options.proxies),
             streams: streams.clone(),
+            rtp_port: RtpPort(rtp_address.port()),
+            ogg: ogg.clone(),
         };
         let router = http::router(state, &options.origins);
         let local = http::local_only(router.clone(), &options.origins);
@@ -163,7 +167,7 @@ pub(crate) fn run(
             stopped = stop() => stopped,
         };
         // Containers are told, so that they do not keep a dead microphone, and streams; one moment is enough, or too much is wrong.
-        let goodbyes = async { tokio::join!(talkback.stop(), streams.stop()) };
+        let goodbyes = async { tokio::join!(talkback.stop(), streams.stop(), ogg.stop()) };
         let _ = tokio::time::timeout(GOODBYE, goodbyes).await;
         ended
     })

@@ -16,6 +16,10 @@ const BLOCK_FRAMES: usize = 128;
 /// From this sample value on it is sound.
 const AUDIBLE: f32 = 0.02;
 
+/// What the page says, and how its cards and sessions stand.
+const STANDING: &str = "return [...document.querySelectorAll('[data-source]')].map((card) => JSON.stringify(card.dataset)).join() \
+    + ' ' + window.soundportTap.peers.map((peer) => peer.connectionState).join() + ' ' + document.body.innerText";
+
 /// A moment in what a page plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(u64);
@@ -111,6 +115,24 @@ impl Browser {
             Ok(heard.rms(0).min(heard.rms(1)) > 0.2)
         })
         .with_context(|| self.run::<String>("return document.body.innerText", vec![]).unwrap_or_default())
+    }
+
+    /// Records for two seconds, and checks that the test tone is in both ears in the second one.
+    ///
+    /// # Errors
+    /// As [`Recording::check_ears`], with how loud each tenth of a second was and what the page says meanwhile.
+    pub fn check_ears(&self) -> Result<()> {
+        let heard = self.record(Duration::from_secs(2))?;
+        heard.part(1.0, 1.0).check_ears().with_context(|| {
+            let tenths =
+                (0..20).map(|tenth| format!("{:.2}", heard.part(f64::from(tenth) / 10.0, 0.1).rms(0)));
+            let page: Result<String> = self.run(STANDING, vec![]);
+            format!(
+                "by tenths of a second: {}; {}",
+                tenths.collect::<Vec<_>>().join(" "),
+                page.unwrap_or_default()
+            )
+        })
     }
 
     /// Waits until the page plays nothing that can be heard.

@@ -45,6 +45,7 @@ pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html
             if let Some(hint) = &view.hint {
                 <p class="hint" data-hint="media">{ hint }</p>
             }
+            <div data-doctor="" data-session={view.session.clone()} />
         </details>
     }
 }

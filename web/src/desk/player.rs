@@ -74,6 +74,8 @@ pub struct View {
     pub way: Option<Way>,
     /// Why WebRTC does not get through, and what to do, where it does not.
     pub hint: Option<AttrValue>,
+    /// The relay's name for the session that hears it.
+    pub session: Option<AttrValue>,
     /// How its talking stands.
     pub talk: TalkView,
 }
@@ -124,6 +126,7 @@ impl Player {
             gauge: self.output.borrow().as_ref().map(|output| OpenGauge(Rc::clone(output.gauge()))),
             report: self.report.borrow().clone(),
             way: self.climb.way(),
+            session: self.session().map(AttrValue::from),
             ..View::default()
         }
     }

@@ -10,7 +10,7 @@ use super::offer;
 use super::peer::Peer;
 use super::whep;
 use crate::relay::http::{self, Pending};
-use crate::state::{Event, Pause, Refusal, Way};
+use crate::state::{Event, Refusal, Way};
 
 /// The relay mints credentials in no time: a session is not to wait much longer for them than for its answer.
 const ICE_TIMEOUT_MILLIS: u32 = 2_000;
@@ -102,7 +102,7 @@ impl Call {
         match whep::still_stands(&url).await {
             Ok(true) => None,
             Ok(false) => Some(Event::Forgotten(js_sys::Math::random())),
-            Err(_) => Some(Event::Broken(Pause::NoRelay, js_sys::Math::random())),
+            Err(_) => Some(Event::Unanswered),
         }
     }
 

@@ -30,7 +30,7 @@ pub struct Output {
     gauge: Rc<Gauge>,
 }
 
-/// Where one session's sound comes in, until dropped.
+/// Where one session's sound comes in, until closed or dropped.
 pub(super) struct Inlet {
     output: Rc<Output>,
     gain: GainNode,
@@ -124,6 +124,16 @@ impl Inlet {
         self.output.turn(&self.gain, f32::from(u8::from(heard)));
     }
 
+    /// Lets nothing more be heard.
+    pub(super) fn close(&self) {
+        // Disconnecting what is connected cannot fail.
+        if let Some((element, source)) = self.played.take() {
+            let _ = source.disconnect();
+            element.set_src_object(None);
+        }
+        let _ = self.gain.disconnect();
+    }
+
     pub(super) fn output(&self) -> &Rc<Output> {
         &self.output
     }
@@ -135,18 +145,13 @@ impl Inlet {
 
 impl Drop for Inlet {
     fn drop(&mut self) {
-        // Disconnecting what is connected cannot fail.
-        if let Some((element, source)) = self.played.take() {
-            let _ = source.disconnect();
-            element.set_src_object(None);
-        }
-        let _ = self.gain.disconnect();
+        self.close();
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // As above.
+        // Disconnecting what is connected cannot fail.
         let _ = self.volume.disconnect();
         let _ = self.input.disconnect();
     }

@@ -125,6 +125,8 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.inner.closed.set(true);
+        // What waits for the relay's answer keeps the rest for a while.
+        self.inner.inlet.close();
         self.inner.wire.close();
     }
 }
@@ -210,6 +212,8 @@ impl Inner {
     /// Asks the relay whether the session still stands; where it does and something `should` come, that is odd.
     async fn ask(self: Rc<Self>, should: bool) {
         match self.wire.ask().await {
+            // Sound that comes needs no answer.
+            Some(Event::Unanswered) if !should && self.inlet.output().gauge().peak() > 0.0 => {}
             Some(event) => self.tell(event),
             None if should && matches!(self.wire, Wire::Call(_)) => self.tell(Event::Stalled),
             None => {}

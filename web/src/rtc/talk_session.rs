@@ -164,6 +164,12 @@ impl Inner {
 
     async fn ask(self: Rc<Self>, odd: bool) {
         match self.wire.ask().await {
+            // It begins again when the connection is seen to stand.
+            Some(Event::Unanswered) if odd => {
+                self.stands.set(false);
+                self.tell(Event::Unanswered);
+            }
+            Some(Event::Unanswered) => {}
             Some(event) => self.tell(event),
             None if odd => self.tell(Event::Stalled),
             None => {}

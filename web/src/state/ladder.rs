@@ -277,7 +277,7 @@ impl Leg {
                 self.flows |= flows;
                 self.stalls &= !flows;
             }
-            Event::Stalled => self.stalls = self.is_connected(),
+            Event::Stalled | Event::Unanswered => self.stalls = self.is_connected(),
             _ => {}
         }
     }
@@ -512,8 +512,9 @@ mod tests {
     fn a_way_that_comes_back_is_kept() {
         let mut climb = Climb::begin(ALL);
         climb.flows(1, Way::Udp);
-        climb.tell(1, Event::Stalled);
+        assert!(climb.tell(1, Event::Unanswered), "it is told to who listens");
         climb.wait(0.1);
+        assert_eq!(climb.shown(), "1 2");
         climb.tell(1, Event::Seen { way: Some(Way::Udp), flows: true });
         climb.flows(2, Way::Udp);
         climb.wait(7.0);

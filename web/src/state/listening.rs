@@ -77,6 +77,8 @@ pub enum Event {
     },
     /// The relay keeps the session, and nothing comes although something should.
     Stalled,
+    /// The relay does not say whether it keeps the session, and nothing comes: perhaps the network is gone, and returns.
+    Unanswered,
     /// There is sound.
     Sound,
     /// Connected, and nothing to hear.
@@ -129,16 +131,26 @@ impl Listening {
             Event::Begun => Some(Self { begun: true, ..self.clone() }),
             Event::Connected => Some(Self { established: true, ..self.clone() }),
             Event::Sound => Some(Self { phase: Phase::Listening, tries: 0, ..self.clone() }),
+            Event::Quiet(Quiet::NoPackets) if self.misses_relay() => None,
             Event::Quiet(quiet) => Some(Self { phase: Phase::Silent(quiet), tries: 0, ..self.clone() }),
             Event::Broken(pause, jitter) => Some(self.broken(pause, jitter)),
             Event::Forgotten(jitter) => Some(self.forgotten(jitter)),
             Event::Refused(refusal, jitter) => Some(self.refused(refusal, jitter)),
             Event::Failed(failure) => Some(self.ended(Phase::Failed(failure))),
             Event::Unable(words) => Some(self.ended(Phase::Failed(Failure::Unable(words)))),
+            Event::Unanswered if !self.established => None,
+            Event::Unanswered => Some(Self { phase: Phase::Reconnecting(Pause::NoRelay), ..self.clone() }),
+            Event::Stalled if self.misses_relay() => {
+                Some(Self { phase: Phase::Silent(Quiet::NoPackets), ..self.clone() })
+            }
             Event::Answered { .. } | Event::Seen { .. } | Event::Stalled => None,
             Event::RelayAnswers if self.begun => None,
             Event::RelayAnswers => Some(self.next_attempt(self.phase.clone(), 0)),
         }
+    }
+
+    fn misses_relay(&self) -> bool {
+        self.phase == Phase::Reconnecting(Pause::NoRelay)
     }
 
     fn connecting(&self) -> Self {
@@ -253,6 +265,17 @@ mod tests {
         assert_eq!(state.attempt.unwrap().number, 5);
         let state = state.reduce(Event::Sound).reduce(BROKEN);
         assert_eq!(state.attempt.unwrap().delay_millis, 250, "sound makes the next wait short again");
+    }
+
+    #[test]
+    fn a_session_that_nobody_can_be_asked_about_is_kept() {
+        let missed = run([Event::Listen, Event::Begun, Event::Connected, Event::Sound, Event::Unanswered]);
+        assert_eq!(missed.phase, Phase::Reconnecting(Pause::NoRelay));
+        assert_eq!(missed.attempt, Some(Attempt { number: 1, delay_millis: 0 }));
+        let quiet = Rc::clone(&missed).reduce(Event::Quiet(Quiet::NoPackets));
+        assert_eq!(quiet, missed, "what is missing is the relay");
+        assert_eq!(Rc::clone(&missed).reduce(Event::Sound).phase, Phase::Listening, "the network is back");
+        assert_eq!(missed.reduce(Event::Stalled).phase, Phase::Silent(Quiet::NoPackets), "the relay is");
     }
 
     #[test]

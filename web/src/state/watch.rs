@@ -95,7 +95,8 @@ impl Watch {
         } else if now - *self.halted_at.get_or_insert(now) > BLOCKED_AFTER_MILLIS {
             return Some(Finding::Blocked);
         }
-        if reading.peak > SILENCE {
+        // What is heard before the connection stands is another session's, which fades out.
+        if reading.peak > SILENCE && self.connected_at.is_some() {
             self.sound_at = Some(now);
             return Some(Finding::Sound);
         }
@@ -204,6 +205,15 @@ mod tests {
             watch(&mut ear, 2_200, 2_300, Reading { peak: 0.1, ..OPEN }, true),
             [(2_200, Finding::Sound)]
         );
+    }
+
+    #[test]
+    fn what_another_session_leaves_behind_is_no_sound_of_this_one() {
+        let mut ear = Watch::new(0.0);
+        let early = Reading { connected: false, peak: 0.1, ..OPEN };
+        assert_eq!(watch(&mut ear, 0, 1_000, early, false), []);
+        let found = watch(&mut ear, 1_000, 1_100, Reading { peak: 0.1, ..OPEN }, true);
+        assert_eq!(found, [(1_000, Finding::Sound)]);
     }
 
     #[test]

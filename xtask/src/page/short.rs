@@ -15,6 +15,9 @@ const IMPORTS: u8 = 2;
 const EXPORTS: u8 = 7;
 const DATA: u8 = 11;
 
+/// What the names of the program's files begin with.
+const PROGRAM: &str = "soundport-web";
+
 /// Digits at the end of a name that is to be short.
 const RANDOM_DIGITS: usize = 16;
 
@@ -31,11 +34,15 @@ pub(super) fn shorten(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The file of `folder` with this extension, of which there is one.
+/// The file of the page's program in `folder` with this extension, of which there is one: its name holds the package's.
 pub(super) fn only(folder: &Path, extension: &str) -> Result<PathBuf> {
     let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     let files = files.collect::<std::io::Result<Vec<_>>>()?;
-    let mut wanted = files.into_iter().filter(|file| file.extension().is_some_and(|it| it == extension));
+    let is_wanted = |file: &PathBuf| {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with(PROGRAM) && name.ends_with(&format!(".{extension}"))
+    };
+    let mut wanted = files.into_iter().filter(is_wanted);
     match (wanted.next(), wanted.next()) {
         (Some(file), None) => Ok(file),
         _ => bail!("{} does not hold one .{extension} file", folder.display()),

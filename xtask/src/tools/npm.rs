@@ -1,4 +1,4 @@
-//! Tools that are npm packages: wasm-opt, and the accessibility checks of the browser tests.
+//! Tools that are npm packages: wasm-opt, and of the browser tests the accessibility checks and a desktop's page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use crate::progress::{run_quietly, say};
 const BINARYEN: &str = "123.0.0";
 
 const AXE_CORE: &str = "4.10.3";
+
+const NOVNC: &str = "1.7.0";
 
 /// The folder that holds a `wasm-opt` that runs, or `None` where npm cannot give one.
 ///
@@ -56,6 +58,22 @@ pub(crate) fn axe_core(cache: &Cache) -> Result<PathBuf> {
     };
     let folder = cache.install(&tool, |folder| install("axe-core", AXE_CORE, folder))?;
     Ok(folder.join(tool.proof))
+}
+
+/// The folder of noVNC's package.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn novnc(cache: &Cache) -> Result<PathBuf> {
+    let tool = Tool {
+        name: "novnc",
+        version: NOVNC,
+        proof: "node_modules/@novnc/novnc/core/rfb.js",
+        title: "noVNC",
+        duration: "a few seconds",
+    };
+    let folder = cache.install(&tool, |folder| install("@novnc/novnc", NOVNC, folder))?;
+    Ok(folder.join("node_modules/@novnc/novnc"))
 }
 
 /// A folder with a `wasm-opt` that hands every module on as it is: Trunk asks for the program, and cannot be told to do

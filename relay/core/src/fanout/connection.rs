@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
 use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
@@ -18,11 +18,14 @@ use tracing::debug;
 use super::offer::{Credentials, Offer, OfferError};
 use super::role::Role;
 use super::stun::Check;
-use super::{Candidates, Incoming, LocalAddr, Output, PeerAddr, Transmit, answer};
+use super::{Candidates, Incoming, LocalAddr, Output, PeerAddr, Report, Transmit, answer};
 use crate::session::SessionId;
 
 /// The ways that a peer may have checked: more than any host has interfaces, and a bound on what a stranger can fill.
 const MAX_PATHS: usize = 16;
+
+/// How often str0m sums up what the other side reports: about as often as browsers report.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// str0m keeps sent packets for retransmission, which Opus never asks for: keep next to none.
 const RETRANSMISSION_CACHE: usize = 2;
@@ -41,7 +44,7 @@ impl Engine {
         Some(Self { crypto, certificate })
     }
 
-    fn rtc(&self, local: IceCreds, role: &Role, now: Instant) -> Rtc {
+    fn rtc(&self, local: IceCreds, role: &Role, reports: Reports, now: Instant) -> Rtc {
         let mut extensions = ExtensionMap::empty();
         extensions.set(1, Extension::RtpMid);
         RtcConfig::new()
@@ -56,10 +59,18 @@ impl Engine {
             // Transport-wide congestion control would make browsers send 16 packets a second.
             .set_extension_map(extensions)
             .set_send_buffer_audio(RETRANSMISSION_CACHE)
+            .set_stats_interval((reports == Reports::Kept).then_some(REPORT_EVERY))
             // A talker's packets are put into order by talkback, which knows how long it may wait for one.
             .set_rtp_mode(matches!(role, Role::Talker(_)))
             .build(now)
     }
+}
+
+/// Whether what the other side reports is summed up: each time wakes the relay, so that it is not for thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reports {
+    Kept,
+    Ignored,
 }
 
 /// A listener's or a talker's connection.
@@ -74,6 +85,7 @@ pub(super) struct Connection {
     deadline: Instant,
     connected: bool,
     nomination: Nomination,
+    report: Option<Report>,
 }
 
 /// Who chose the way that packets take to the peer.
@@ -115,9 +127,10 @@ impl Connection {
         (session, local, role): (SessionId, IceCreds, &Role),
         offer: Offer,
         candidates: Candidates,
+        reports: Reports,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
-        let mut rtc = engine.rtc(local, role, now);
+        let mut rtc = engine.rtc(local, role, reports, now);
         let udp = candidates.udp.iter().map(|address| (*address, Protocol::Udp));
         for (address, protocol) in udp.chain(candidates.tcp.iter().map(|address| (*address, Protocol::Tcp))) {
             match host_candidate(address, protocol) {
@@ -138,6 +151,7 @@ impl Connection {
             deadline: now,
             connected: false,
             nomination: Nomination::Open,
+            report: None,
         };
         Ok((connection, sdp))
     }
@@ -257,6 +271,12 @@ impl Connection {
         self.rtc.direct_api().local_ice_credentials().ufrag
     }
 
+    /// The way that packets come by now, and what the other side reported of those that it was sent.
+    pub(super) fn way(&self) -> (Option<PeerAddr>, Option<Report>) {
+        let latest = self.paths.iter().max_by_key(|path| path.used);
+        (latest.map(|path| path.remote), self.report)
+    }
+
     /// The addresses that this peer's packets come from.
     pub(super) fn addresses(&self) -> impl Iterator<Item = PeerAddr> {
         self.paths.iter().map(|path| path.remote)
@@ -372,6 +392,14 @@ impl Connection {
                     if let Role::Talker(talking) = role {
                         out.microphones.push(talking.frame(packet, now));
                     }
+                }
+                Ok(Engaged::Event(Event::MediaEgressStats(stats))) => {
+                    self.report = Some(Report {
+                        packets: stats.packets,
+                        lost: stats.remote.map(|remote| remote.packets_lost),
+                        loss: stats.loss,
+                        round_trip: stats.rtt,
+                    });
                 }
                 Ok(Engaged::Event(_)) => {}
                 Err(error) => {

@@ -8,7 +8,7 @@ use tracing::debug;
 use super::connection::{Connection, Verdict};
 use super::offer::{Credentials, OfferError};
 use super::role::{Listening, Role, Talking};
-use super::{IceSession, Incoming, Output, PeerAddr, Session, StreamMessage};
+use super::{IceSession, Incoming, Output, PeerAddr, Playback, Session, SessionFacts, StreamMessage, Way};
 use crate::frame::{OpusFrame, Recipients, SourceId};
 use crate::session::SessionId;
 
@@ -22,11 +22,16 @@ pub(super) struct Peer {
     last_heard: Instant,
     /// How long it may take to connect.
     patience: Duration,
+    began: Instant,
+    /// What its page says that the browser does with the sound.
+    playback: Option<Playback>,
 }
 
 /// Who a peer is.
 pub(super) struct Identity {
     pub(super) session: SessionId,
+    /// A running number, for those who must not know its name.
+    pub(super) number: u32,
     pub(super) source: SourceId,
     /// What it is here for.
     pub(super) role: Role,
@@ -47,12 +52,14 @@ impl Peer {
         patience: Duration,
         now: Instant,
     ) -> Self {
-        Self { identity, link: Link::WebRtc(Box::new(connection)), last_heard: now, patience }
+        let link = Link::WebRtc(Box::new(connection));
+        Self { identity, link, last_heard: now, patience, began: now, playback: None }
     }
 
     /// A peer whose stream is open.
     pub(super) fn streaming(identity: Identity, now: Instant) -> Self {
-        Self { identity, link: Link::Stream, last_heard: now, patience: SILENCE }
+        let link = Link::Stream;
+        Self { identity, link, last_heard: now, patience: SILENCE, began: now, playback: None }
     }
 
     /// Restarts ICE (RFC 8445, section 9); none for a stream, which has none.
@@ -234,6 +241,41 @@ impl Peer {
             source: self.identity.source.clone(),
             talker: self.talking().map(|talking| talking.id),
             ice,
+        }
+    }
+
+    /// Takes note of what its page says. False for a talker, who hears nothing by this session.
+    pub(super) fn note_playback(&mut self, playback: Playback) -> bool {
+        let listens = self.talking().is_none();
+        if listens {
+            self.playback = Some(playback);
+        }
+        listens
+    }
+
+    /// All that is known of its way.
+    pub(super) fn facts(&self, now: Instant) -> SessionFacts {
+        let ago = |at: Instant| now.saturating_duration_since(at);
+        let (way, report) = match &self.link {
+            Link::Stream => (Way::Stream, None),
+            Link::WebRtc(connection) => {
+                let (remote, report) = connection.way();
+                let way =
+                    remote.map_or(Way::None, |from| Way::WebRtc { from, connected: self.is_connected() });
+                (way, report)
+            }
+        };
+        SessionFacts {
+            id: self.identity.session,
+            number: self.identity.number,
+            source: self.identity.source.clone(),
+            talks: self.talking().is_some(),
+            age: ago(self.began),
+            heard: ago(self.last_heard),
+            patience: self.patience,
+            way,
+            report,
+            playback: self.playback,
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Chain {
     /// Sound at the source's rate that waits for its frame.
     sound: Vec<Sample>,
     resampled: Vec<Sample>,
+    /// Frames that could not be encoded.
+    failed: u64,
 }
 
 impl Chain {
@@ -33,7 +35,12 @@ impl Chain {
             .inspect_err(|error| tracing::error!(source = %id, %error, "no Opus encoder: nothing is heard"))
             .ok();
         let concealer = Concealer::new(rate_hz);
-        Self { id, concealer, resampler, encoder, sound: Vec::new(), resampled: Vec::new() }
+        Self { id, concealer, resampler, encoder, sound: Vec::new(), resampled: Vec::new(), failed: 0 }
+    }
+
+    /// Whether there is no encoder, and how many frames it would not encode.
+    pub(crate) fn failures(&self) -> (bool, u64) {
+        (self.encoder.is_none(), self.failed)
     }
 
     /// Takes sound; what was concealed before it is cross-faded into it.
@@ -61,8 +68,8 @@ impl Chain {
 
     /// Encodes every frame that is full.
     pub(crate) fn encode_into(&mut self, timeline: &mut Timeline, out: &mut Outlet<'_>) {
-        let (encoder, id) = (&mut self.encoder, &self.id);
-        let emit = |time, frame: &[Sample]| encode(encoder, id, time, frame, out);
+        let mut encoding = Encode { encoder: &mut self.encoder, id: &self.id, failed: &mut self.failed };
+        let emit = |time, frame: &[Sample]| encoding.encode(time, frame, out);
         match &mut self.resampler {
             None => timeline.push(&self.sound, emit),
             Some(resampler) => {
@@ -76,31 +83,35 @@ impl Chain {
 
     /// Fills the last frame with silence and encodes it.
     pub(crate) fn complete(&mut self, timeline: &mut Timeline, out: &mut Outlet<'_>) {
-        let (encoder, id) = (&mut self.encoder, &self.id);
-        timeline.complete(|time, frame| encode(encoder, id, time, frame, out));
+        let mut encoding = Encode { encoder: &mut self.encoder, id: &self.id, failed: &mut self.failed };
+        timeline.complete(|time, frame| encoding.encode(time, frame, out));
     }
 }
 
-fn encode(
-    encoder: &mut Option<OpusEncoder>,
-    id: &SourceId,
-    time: u64,
-    frame: &[Sample],
-    out: &mut Outlet<'_>,
-) {
-    let Some(encoder) = encoder else {
-        return;
-    };
-    match encoder.encode(frame) {
-        Ok(data) => {
-            out.counters.encoded += 1;
-            // A frame holds at most 20 ms.
-            let samples = frame.len() as u32;
-            out.push(OpusFrame { source: id.clone(), to: Recipients::All, time, samples, data });
-        }
-        Err(error) => {
-            out.counters.dropped_frames += 1;
-            tracing::debug!(source = %id, time, %error, "a frame could not be encoded");
+/// What encoding a frame takes of a chain, whose sound is borrowed meanwhile.
+struct Encode<'a> {
+    encoder: &'a mut Option<OpusEncoder>,
+    id: &'a SourceId,
+    failed: &'a mut u64,
+}
+
+impl Encode<'_> {
+    fn encode(&mut self, time: u64, frame: &[Sample], out: &mut Outlet<'_>) {
+        let Some(encoder) = self.encoder else {
+            return;
+        };
+        match encoder.encode(frame) {
+            Ok(data) => {
+                out.counters.encoded += 1;
+                // A frame holds at most 20 ms.
+                let samples = frame.len() as u32;
+                out.push(OpusFrame { source: self.id.clone(), to: Recipients::All, time, samples, data });
+            }
+            Err(error) => {
+                out.counters.dropped_frames += 1;
+                *self.failed += 1;
+                tracing::debug!(source = %self.id, time, %error, "a frame could not be encoded");
+            }
         }
     }
 }

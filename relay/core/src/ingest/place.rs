@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::probation::{Candidate, StreamKey};
 use super::sound::Outlet;
 use super::source::{Claim, Origin, Source};
-use super::{Ingest, TAKEN_OVER_AFTER, naming};
+use super::{Ingest, TAKEN_OVER_AFTER, TurnedAwayFor, naming};
 use crate::rtp::Packet;
 
 impl Ingest {
@@ -19,6 +19,8 @@ impl Ingest {
         }
         if expected.is_none() && super::format::PayloadKind::of_type(packet.payload_type).is_none() {
             self.counters.unknown_payload_type += 1;
+            let why = TurnedAwayFor::PayloadType(packet.payload_type);
+            self.door.turn_away(key.from, key.to, why, now);
             tracing::trace!(from = %key.from, payload_type = packet.payload_type, "payload type is no sound");
             return;
         }
@@ -73,7 +75,11 @@ impl Ingest {
         }
         // A sender that is restarted may be quicker than its silence is noticed: wait until that is clear.
         let waited = now.saturating_duration_since(since) > TAKEN_OVER_AFTER;
-        if key.to != self.config.port || (kin().next().is_some() && !waited) {
+        if kin().next().is_some() && !waited {
+            return None;
+        }
+        if key.to != self.config.port {
+            self.door.turn_away(key.from, key.to, TurnedAwayFor::Unawaited, now);
             return None;
         }
         self.place_found(key, now)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::{Ingest, TAKEN_OVER_AFTER};
+use super::{Barrier, Ingest, TAKEN_OVER_AFTER};
 use crate::announcement::Announcement;
 
 /// One of the relay's own UDP ports.
@@ -96,15 +96,13 @@ impl Ingest {
     }
 
     /// Why what a container announces cannot come here; none where it can.
-    pub(super) fn trouble_of(&self, announcement: &Announcement) -> Option<String> {
-        let (port, main) = (announcement.port, self.config.port.0);
+    pub(super) fn trouble_of(&self, announcement: &Announcement) -> Option<Barrier> {
+        let (announced, main) = (announcement.port, self.config.port);
         match announcement.group {
-            _ if port != main && port < FIRST_FREE => Some(format!(
-                "Its sound goes to port {port}, which is the system’s own. Send it to port {main} instead."
-            )),
-            Some(group) if !self.config.multicast => {
-                Some(format!("It sends to the group {group}. Start the relay with --multicast to hear it."))
+            _ if announced != main.0 && announced < FIRST_FREE => {
+                Some(Barrier::SystemPort { announced, main })
             }
+            Some(group) if !self.config.multicast => Some(Barrier::Multicast(group)),
             Some(_) | None => None,
         }
     }

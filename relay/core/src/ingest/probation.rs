@@ -2,8 +2,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::RtpPort;
+use super::facts::Beside;
 use super::format::{Found, PayloadKind, SourceFormat, are_consistent, recognise};
 use super::reorder::Held;
+use crate::format::AudioFormat;
 use crate::rtp::Packet;
 
 /// How many streams may be under examination at once.
@@ -80,6 +82,15 @@ impl Probation {
         Some(self.streams.remove(index))
     }
 
+    /// Streams of which nothing is known yet, though packets in sequence came.
+    pub(crate) fn unrecognised(&self, now: Instant) -> impl Iterator<Item = Beside> {
+        let is_told = move |stream: &&Candidate| {
+            let fresh = now.saturating_duration_since(stream.heard) < PATIENCE;
+            fresh && stream.proven.is_none() && stream.packets.len() >= LATEST
+        };
+        self.streams.iter().filter(is_told).map(Candidate::unrecognised)
+    }
+
     fn forget_old(&mut self, now: Instant) -> u64 {
         let mut packets = 0;
         self.streams.retain(|stream| {
@@ -109,6 +120,31 @@ impl Candidate {
         Self { key, payload_type, since: now, heard: now, proven: None, packets: Vec::new() }
     }
 
+    /// What the packets themselves show, whatever is said of them.
+    pub(crate) fn shown(&self) -> Option<AudioFormat> {
+        let pairs = self.packets.iter().filter_map(|first| Some((first, self.successor(first)?)));
+        pairs.filter_map(|(first, second)| recognise(first, second)).next()
+    }
+
+    fn unrecognised(&self) -> Beside {
+        let mut steps = self.packets.iter().filter_map(|first| {
+            let second = self.successor(first)?;
+            Some(second.timestamp.wrapping_sub(first.timestamp))
+        });
+        Beside::Unrecognised {
+            from: self.key.from,
+            to: self.key.to,
+            payload_type: self.payload_type,
+            payload_bytes: self.packets.last().map_or(0, |latest| latest.payload.len()),
+            ticks: steps.next(),
+        }
+    }
+
+    fn successor(&self, first: &Held) -> Option<&Held> {
+        let next = first.sequence.wrapping_add(1);
+        self.packets.iter().find(|held| held.sequence == next)
+    }
+
     /// Returns how many packets were given up.
     fn take(&mut self, packet: &Packet<'_>, expected: Option<SourceFormat>, now: Instant) -> u64 {
         self.heard = now;
@@ -135,8 +171,7 @@ impl Candidate {
             (None, None) => return None,
         };
         self.packets.iter().find_map(|first| {
-            let next = first.sequence.wrapping_add(1);
-            let second = self.packets.iter().find(|held| held.sequence == next)?;
+            let second = self.successor(first)?;
             match known {
                 Some(known) => are_consistent(known.audio, first, second).then_some(known),
                 None => recognise(first, second).map(SourceFormat::recognised),

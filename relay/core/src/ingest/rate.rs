@@ -29,12 +29,15 @@ pub(crate) struct RateMeter {
     agreed: (u32, u32),
     changed: bool,
     settled: bool,
+    /// Somebody said the rate, so it is measured only to be compared.
+    certain: bool,
 }
 
 impl RateMeter {
-    /// Assumes `rate_hz` until shown to be wrong; a rate that is `certain` is never doubted.
+    /// Assumes `rate_hz` until shown to be wrong; a rate that is `certain` is measured only to be
+    /// compared.
     pub(crate) fn new(rate_hz: u32, certain: bool) -> Self {
-        Self { rate_hz, begun: None, window: None, agreed: (0, 0), changed: false, settled: certain }
+        Self { rate_hz, begun: None, window: None, agreed: (0, 0), changed: false, settled: false, certain }
     }
 
     /// Begins to measure anew: sound stopped, or timestamps jumped.
@@ -42,6 +45,12 @@ impl RateMeter {
         self.begun = None;
         self.window = None;
         self.agreed = (0, 0);
+    }
+
+    /// The rate that packets come at, where another is said.
+    pub(crate) fn contradiction(&self) -> Option<u32> {
+        let (seen, windows) = self.agreed;
+        (self.certain && windows >= WINDOWS_TO_CHANGE && seen != self.rate_hz).then_some(seen)
     }
 
     /// Takes a packet into account that came in order. Returns the rate when it is found to be another, and when what was
@@ -72,6 +81,10 @@ impl RateMeter {
             return None;
         };
         self.agreed = if seen == self.agreed.0 { (seen, self.agreed.1 + 1) } else { (seen, 1) };
+        if self.certain {
+            self.settled = self.agreed.1 >= WINDOWS_TO_SETTLE;
+            return None;
+        }
         if seen == self.rate_hz {
             self.settled = self.agreed.1 >= WINDOWS_TO_SETTLE;
             return (self.agreed.1 == WINDOWS_TO_CHANGE).then_some(seen);

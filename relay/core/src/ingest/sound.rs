@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::chain::Chain;
 use super::status::IngestCounters;
 use super::timeline::{Pace, Timeline, Verdict};
-use super::{EncodeConfig, MAX_FRAMES};
+use super::{EncodeConfig, EncoderFacts, MAX_FRAMES};
 use crate::frame::{OpusFrame, RATE_HZ, Recipients, SourceId};
 use crate::sample::Sample;
 
@@ -110,6 +110,18 @@ impl Sound {
     pub(crate) fn rest(&mut self, arrived: Instant, out: &mut Outlet<'_>) {
         self.pause(out);
         self.timeline.rest(arrived);
+    }
+
+    /// Its encoder.
+    pub(crate) fn encoder(&self) -> EncoderFacts {
+        let (failed, frames_failed) = self.chain.as_ref().map_or((false, 0), Chain::failures);
+        EncoderFacts {
+            runs: self.chain.is_some(),
+            failed,
+            frames_failed,
+            bitrate_bps: self.config.bitrate_bps,
+            frame: self.config.frame.duration(),
+        }
     }
 
     /// Whether the packet that comes at `now` comes after a pause.

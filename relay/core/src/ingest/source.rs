@@ -1,7 +1,10 @@
+mod facts;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::config::SourceConfig;
+use super::facts::Barrier;
 use super::format::{Found, SourceFormat};
 use super::level::LevelMeter;
 use super::pcm;
@@ -12,6 +15,7 @@ use super::stream::Stream;
 use super::{Farewell, RtpPort, naming};
 use crate::announcement::Announcement;
 use crate::encode::EncodeConfig;
+use crate::format::AudioFormat;
 use crate::frame::SourceId;
 use crate::rtp::Packet;
 
@@ -90,10 +94,12 @@ pub(crate) struct Source {
     /// When it was last known to be there.
     known: Instant,
     pub(crate) payload_type: u8,
+    /// What its first packets themselves showed.
+    shown: Option<AudioFormat>,
     /// What is wrong with the port that its packets go to.
     pub(crate) port_trouble: Option<String>,
     /// Why what is announced cannot come here.
-    pub(crate) trouble_ahead: Option<String>,
+    pub(crate) trouble_ahead: Option<Barrier>,
     stream: Stream,
 }
 
@@ -123,6 +129,7 @@ impl Source {
             sounded: None,
             known: now,
             payload_type: 0,
+            shown: None,
             port_trouble: None,
             trouble_ahead: None,
             stream,
@@ -137,7 +144,7 @@ impl Source {
             format: self.stream.format().or_else(|| self.promised_format()),
             listeners: self.listeners,
             address: self.address(),
-            trouble: self.trouble(),
+            trouble: self.barrier().map(|barrier| barrier.to_string()),
         }
     }
 
@@ -189,6 +196,7 @@ impl Source {
         let proven = self.expected(candidate.payload_type).unwrap_or(proven);
         self.former = self.key.replace(candidate.key).filter(|former| *former != candidate.key);
         self.payload_type = candidate.payload_type;
+        self.shown = candidate.shown();
         self.farewell = false;
         let sounds = candidate.packets.iter().any(|packet| !pcm::is_silent(proven.audio, &packet.payload));
         self.note_packet(candidate.heard, sounds);
@@ -412,16 +420,6 @@ impl Source {
             return None;
         };
         Some(SourceFormat { audio: *audio, found: Found::Configured })
-    }
-
-    fn trouble(&self) -> Option<String> {
-        let unreadable = self.announced.as_ref().and_then(|heard| heard.announcement.format.clone().err());
-        let unresolved = match &self.origin {
-            Origin::Configured(config) => config.trouble.clone(),
-            Origin::Pinned(_) | Origin::Announced | Origin::Found(_) => None,
-        };
-        let unreadable = unreadable.filter(|_| self.configured_format().is_none());
-        self.trouble_ahead.clone().or_else(|| self.port_trouble.clone()).or(unreadable).or(unresolved)
     }
 
     /// Whether it is pinned or configured.

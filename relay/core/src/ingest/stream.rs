@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::EncodeConfig;
+use super::facts::EncoderFacts;
 use super::format::{Found, SourceFormat, opus_samples};
 use super::pcm::{self, block_bytes};
 use super::rate::RateMeter;
@@ -47,6 +48,16 @@ impl Stream {
     /// What the sender sends; none before its first packets.
     pub(crate) fn format(&self) -> Option<SourceFormat> {
         self.format
+    }
+
+    /// The rate that packets come at, where another is said; in hertz.
+    pub(crate) fn paced_hz(&self) -> Option<u32> {
+        self.meter.contradiction()
+    }
+
+    /// The encoder of its sound.
+    pub(crate) fn encoder(&self) -> EncoderFacts {
+        self.sound.encoder()
     }
 
     /// Sound comes from another sender from now on, whose first packets are here already; they are `heard` or not.

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::trace;
 
+use super::stall::Stall;
 use crate::fanout::FanoutHandle;
 use crate::tcp::{Accepted, MAX_FRAME_BYTES};
 
@@ -57,7 +58,7 @@ impl Doorman {
 }
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Doorman {
-    type Stream = <RustlsAcceptor as Accept<TcpStream, S>>::Stream;
+    type Stream = <RustlsAcceptor as Accept<Stall<TcpStream>, S>>::Stream;
     type Service = S;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, S)>> + Send>>;
 
@@ -67,7 +68,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Doorman {
             let accepted = match timeout(FIRST_BYTES_WITHIN, first_byte(&stream)).await {
                 Ok(Ok(HANDSHAKE)) => {
                     make_prompt(&stream)?;
-                    tls.accept(stream, service).await
+                    tls.accept(Stall::new(stream), service).await
                 }
                 Ok(Ok(_)) => match timeout(FIRST_BYTES_WITHIN, hand_over(stream, &fanout)).await {
                     // What is media is no error, but no HTTP either.
@@ -93,12 +94,12 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Doorman {
 pub(super) struct Open;
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Open {
-    type Stream = TcpStream;
+    type Stream = Stall<TcpStream>;
     type Service = S;
-    type Future = Ready<io::Result<(TcpStream, S)>>;
+    type Future = Ready<io::Result<(Self::Stream, S)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        ready(make_prompt(&stream).map(|()| (stream, service)))
+        ready(make_prompt(&stream).map(|()| (Stall::new(stream), service)))
     }
 }
 

@@ -10,6 +10,7 @@ use soundport_api::{Source, SourceState};
 use soundport_core::talkback::TalkCounters;
 
 use super::State;
+use super::ogg::OggCounters;
 use super::problem::Refusal;
 use crate::discovery::SapCounters;
 use crate::fanout::MediaCounters;
@@ -29,6 +30,7 @@ pub(super) async fn show(extract::State(state): extract::State<State>) -> Result
     let mut text = render(&rtp, &media, state.fanout.frames_dropped());
     let help = "Connections to the HTTPS port that became neither HTTP nor media.";
     metric(&mut text, "soundport_https_refused_total", "counter", help, &[("", state.doorman.refused())]);
+    render_ogg(&mut text, &state.ogg.counters());
     render_sources(&mut text, &state.sources.borrow());
     metric(
         &mut text,
@@ -126,6 +128,16 @@ fn render_detours(text: &mut String, MediaCounters { tcp, streams, .. }: &MediaC
     metric(text, "soundport_streams", "gauge", "Streams that are open.", &[("", streams.open as u64)]);
     let help = "Opus packets to streams that were dropped, for others were still waiting.";
     metric(text, "soundport_stream_dropped_total", "counter", help, &[("", streams.dropped)]);
+}
+
+/// Of players.
+fn render_ogg(text: &mut String, OggCounters { open, cut_off, dropped }: &OggCounters) {
+    let help = "Listeners by /sources/ID.ogg.";
+    metric(text, "soundport_ogg_listeners", "gauge", help, &[("", *open as u64)]);
+    let help = "Listeners by /sources/ID.ogg that were cut off because they read too slowly.";
+    metric(text, "soundport_ogg_cut_off_total", "counter", help, &[("", *cut_off)]);
+    let help = "Opus packets left out of /sources/ID.ogg because they came too late or were malformed.";
+    metric(text, "soundport_ogg_dropped_total", "counter", help, &[("", *dropped)]);
 }
 
 fn render_sources(text: &mut String, sources: &[Source]) {

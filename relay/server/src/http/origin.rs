@@ -14,6 +14,16 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::problem::Refusal;
 
+/// Pages of this machine, as a content policy names them.
+const LOCAL_ANCESTORS: [&str; 6] = [
+    "http://localhost:*",
+    "https://localhost:*",
+    "http://*.localhost:*",
+    "https://*.localhost:*",
+    "http://127.0.0.1:*",
+    "https://127.0.0.1:*",
+];
+
 /// Origins that the user lets in, besides those of this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Origins(Vec<String>);
@@ -32,6 +42,7 @@ impl Origins {
                 Method::GET,
                 Method::HEAD,
                 Method::POST,
+                Method::PUT,
                 Method::PATCH,
                 Method::DELETE,
                 Method::OPTIONS,
@@ -41,7 +52,18 @@ impl Origins {
             .max_age(Duration::from_secs(3600))
     }
 
-    fn allow(&self, origin: &HeaderValue) -> bool {
+    /// The content policy of the page (CSP, section 6.4.2): who may show it in a frame. As for CORS, but that a policy cannot
+    /// name an IPv6 address.
+    pub(super) fn policy(&self) -> HeaderValue {
+        let named = self.0.iter().map(String::as_str).filter(|origin| !origin.contains([';', ',', ' ']));
+        let ancestors: Vec<&str> = LOCAL_ANCESTORS.into_iter().chain(named).collect();
+        let policy = format!("frame-ancestors 'self' {}", ancestors.join(" "));
+        // A name that no header can carry lets nobody in.
+        HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("frame-ancestors 'self'"))
+    }
+
+    /// Whether pages of this origin may use the relay.
+    pub(super) fn allow(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         let host = origin.split_once("://").map_or("", |(_, authority)| without_port(authority));
         is_local(host) || self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
@@ -100,6 +122,16 @@ mod tests {
         assert!(
             !allow("https://evil.example.org") && !allow("http://localhost.evil.example") && !allow("null")
         );
+    }
+
+    #[test]
+    fn the_origins_named_may_show_the_page_in_a_frame() {
+        let policy = |origins: &[String]| Origins::new(origins).policy().to_str().unwrap().to_owned();
+        assert!(policy(&[]).starts_with("frame-ancestors 'self' http://localhost:* "));
+        assert!(
+            policy(&["https://desk.example.org:6080".into()]).ends_with(" https://desk.example.org:6080")
+        );
+        assert!(!policy(&["https://a.example; script-src *".into()]).contains("script"));
     }
 
     #[test]

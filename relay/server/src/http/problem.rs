@@ -12,6 +12,7 @@ pub(crate) enum Refusal {
     NoSuchPage,
     MethodNotAllowed,
     UnknownHost(String),
+    StrangeOrigin,
     UnknownSource(String),
     UnknownSession,
     NotLive(String),
@@ -40,6 +41,9 @@ impl Refusal {
             }
             Self::UnknownHost(_) => {
                 (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "The host name is not known")
+            }
+            Self::StrangeOrigin => {
+                (StatusCode::FORBIDDEN, "strange-origin", "The page may not use the relay")
             }
             Self::UnknownSource(_) => (StatusCode::NOT_FOUND, "unknown-source", "There is no such source"),
             Self::UnknownSession => (StatusCode::NOT_FOUND, "unknown-session", "There is no such session"),
@@ -83,6 +87,9 @@ impl Refusal {
             Self::MethodNotAllowed => "Use one of the methods in the Allow header.".into(),
             Self::UnknownHost(host) => {
                 format!("Plain HTTP is for this machine alone and does not answer to {host}; use localhost, or name the page’s origin with --origin, behind a reverse proxy too (X-Forwarded-Host proves nothing).")
+            }
+            Self::StrangeOrigin => {
+                "Another site's page asks; to let it in, name its origin: --origin https://desktop.example.org, and crossorigin on its <audio>.".into()
             }
             Self::UnknownSource(id) => format!("No source is called {id}; GET /api/sources lists those there are."),
             Self::UnknownSession => "It has ended, or never was; make a new one with POST.".into(),

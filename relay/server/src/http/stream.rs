@@ -25,10 +25,9 @@ use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
-use super::State;
 use super::problem::Refusal;
 use super::session::{require_content_type, text};
-use super::{whep, whip};
+use super::{State, stopped, whep, whip};
 use crate::fanout::FanoutHandle;
 
 const JSON: &str = "application/json";
@@ -305,11 +304,6 @@ impl Stream {
         let _ = timeout(PING_EVERY, self.socket.send(Message::Close(Some(frame)))).await;
         Some(code)
     }
-}
-
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // Nobody is left to say so where the sender is gone.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// How many messages are still taken: it grows with time.

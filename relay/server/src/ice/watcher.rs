@@ -46,6 +46,11 @@ impl Watcher {
         self.check(LATELY).await
     }
 
+    /// What was found last.
+    pub(super) fn known(&self) -> Arc<[api::IceCheck]> {
+        self.known.borrow().clone()
+    }
+
     /// Tries them for ever. What is wrong is told once, and so is when it is no longer.
     pub(super) async fn keep(self: Arc<Self>) {
         let mut options = self.options.clone();

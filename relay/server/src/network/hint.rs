@@ -5,10 +5,8 @@ use std::path::Path;
 
 use tracing::{info, warn};
 
+use super::reach::{MAX_NAMED, announce};
 use super::{Listening, host_addresses, is_private};
-
-/// As many addresses are named.
-const MAX_NAMED: usize = 6;
 
 /// What is known of the host that the relay runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +39,7 @@ fn words(listening: &Listening, host: &[IpAddr], kind: Host) -> String {
     if more > 0 {
         told += &format!(" and {more} more");
     }
-    let media = listening.media.port();
-    let https = listening.https.first().map_or(media, |https| https.port());
-    let remedy = format!(
-        "start the relay with --announce HOST, the address or name by which they reach this machine, and open or publish {https}/tcp and {media}/udp"
-    );
+    let remedy = announce(listening.https_port(), listening.media.port());
     match kind {
         Host::Container => format!(
             "This relay runs in a container, and nothing is announced: browsers are told to reach it at {told}, which those on other machines mostly cannot. For them {remedy}."
