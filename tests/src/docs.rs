@@ -74,6 +74,12 @@ impl Snippet {
         self.text.lines().map(str::trim_end).filter(|line| !line.is_empty())
     }
 
+    /// Its lines, where those that go on after a backslash are one.
+    pub fn commands(&self) -> Vec<String> {
+        let whole = self.text.replace("\\\n", " ");
+        whole.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The program that its first line runs, after variables that are set for it.
     pub fn program(&self) -> &str {
         let mut words = self.text.split_whitespace();

@@ -1,5 +1,8 @@
 //! Every command and every configuration of the documentation is run as it stands there, with an address, a source or a
-//! file in the place of RELAY, SOURCE or FILE. What nobody here runs, fails.
+//! file in the place of RELAY, SOURCE or FILE. What nobody runs, fails.
+
+#[path = "docs/runner.rs"]
+mod runner;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,87 +18,19 @@ use soundport_tests::{
     ToneSender, ToneSenderOptions, WhepClient, WhipClient, filled, opus_offer, turn, wait_for, wait_until,
 };
 
+use runner::{ELSEWHERE, Runner, runner};
+
 const LIMIT: Duration = Duration::from_secs(15);
 const DESKTOP: &str = "desktop";
 const SPOKEN_HZ: f64 = 700.0;
 const HEARD: f64 = 0.3;
-
-/// Who runs a piece of the documentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Runner {
-    /// `pactl` with PulseAudio and with PipeWire; what plays is heard.
-    Speaker,
-    /// `pactl` with PulseAudio; what is said is recorded at the microphone, and what plays is heard.
-    Microphone,
-    /// A program that sends RTP, in a container; it is heard.
-    Sender,
-    /// A program that receives a microphone; what is said is played.
-    Receiver,
-    /// A configuration file, which `soundport check` finds fine and the relay starts with.
-    Configuration,
-    /// A relay, which starts.
-    Relay,
-    /// A command that ends, and well.
-    Command,
-    /// `curl`, with a relay.
-    Curl,
-    /// An option or a variable, which the help knows.
-    Name,
-    /// A line for a page on another server, which finds the relay by it.
-    Page,
-    /// coturn's configuration, which coturn takes.
-    Coturn,
-    /// A package of this workspace.
-    Cargo,
-    /// Tests elsewhere, which take the text from where it stands.
-    Elsewhere,
-    /// A drawing.
-    Nobody,
-}
-
-/// What is run elsewhere, from the text as it stands: by which it is known, and the test that runs it.
-const ELSEWHERE: &[(&str, &str)] = &[
-    // Reads every page, and has the command line's own parser read each line.
-    ("cargo xtask ", "xtask/src/args.rs"),
-    // Takes nginx' lines from the page.
-    ("map $http_upgrade $connection_upgrade", "tests/src/nginx.rs"),
-    // Holds the page against the recipe, which it runs.
-    ("handle_path /sound/*", "tests/src/caddy.rs"),
-    // Holds the line against the pinned tools; the page is built by the other.
-    ("trunk serve", "xtask/src/tools/crates.rs"),
-    ("trunk build --release", "xtask/src/page.rs"),
-];
-
-fn runner(snippet: &Snippet) -> Option<Runner> {
-    let text = snippet.text.as_str();
-    if ELSEWHERE.iter().any(|(known, _)| text.contains(known)) {
-        return Some(Runner::Elsewhere);
-    }
-    Some(match snippet.program() {
-        "pactl" if text.contains("module-rtp-recv") => Runner::Microphone,
-        "pactl" if text.contains("module-rtp-send") => Runner::Speaker,
-        "pw-cli" | "ffmpeg" => Runner::Sender,
-        "gst-launch-1.0" if text.contains("udpsrc") => Runner::Receiver,
-        "gst-launch-1.0" => Runner::Sender,
-        "soundport" if text.contains("soundport check") || text.contains("--help") => Runner::Command,
-        "soundport" => Runner::Relay,
-        "curl" => Runner::Curl,
-        "cargo" => Runner::Cargo,
-        _ if snippet.is_option() || snippet.is_variable() => Runner::Name,
-        _ if snippet.is_configuration() => Runner::Configuration,
-        _ if text.starts_with("<meta name=\"soundport-relay\"") => Runner::Page,
-        _ if text.contains("denied-peer-ip=") => Runner::Coturn,
-        _ if text.contains("─▶") => Runner::Nobody,
-        _ => return None,
-    })
-}
 
 #[test]
 fn nothing_is_told_that_nobody_runs() -> Result<()> {
     let docs = Docs::read()?;
     let left: Vec<String> =
         docs.snippets().filter(|one| runner(one).is_none()).map(ToString::to_string).collect();
-    ensure!(left.is_empty(), "no test runs these; see `runner` in tests/tests/docs.rs:\n{}", left.join("\n"));
+    ensure!(left.is_empty(), "no test runs these; see tests/tests/docs/runner.rs:\n{}", left.join("\n"));
     let count = docs.snippets().count();
     ensure!(count > 60, "only {count} commands and settings were found");
     Ok(())
@@ -115,6 +50,83 @@ fn what_plays_in_pulse_audio_or_pipewire_is_heard() -> Result<()> {
         }
         Ok(())
     })
+}
+
+#[test]
+fn what_is_loaded_into_a_desktop_is_heard() -> Result<()> {
+    let _turn = turn();
+    each(Runner::Desktop, |snippet| {
+        for line in snippet.lines().filter_map(|line| Some(&line[line.find("pactl ")?..])) {
+            let machine = Machine::new()?;
+            let relay = machine.relay(&[])?;
+            let server = AudioServer::pulse_audio(Some(machine.container()))?;
+            let address = machine.address();
+            type_in(&server, &filled(line, &[("172.17.0.1", &address), ("RELAY_IP", &address)]))?;
+            let _playing = server.play(&machine.folder().join("tone.wav"), None)?;
+            hears_tone(&relay, DESKTOP).with_context(|| line.to_owned())?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn pulse_audio_tells_and_does_what_it_is_asked() -> Result<()> {
+    let machine = Machine::new()?;
+    let server = AudioServer::pulse_audio(Some(machine.container()))?;
+    server.load("module-suspend-on-idle")?;
+    let _playing = server.play(&machine.folder().join("tone.wav"), None)?;
+    let inputs = || -> Result<String> {
+        let output = server.client("pactl").args(["list", "short", "sink-inputs"]).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).split('\t').next().unwrap_or_default().to_owned())
+    };
+    wait_until("somebody who plays", LIMIT, || Ok(!inputs()?.is_empty()))?;
+    let number = inputs()?;
+    each(Runner::Pactl, |snippet| {
+        let line = filled(&snippet.text, &[("NUMBER", &number), ("NAME", "out")]);
+        let output = server.client("sh").args(["-ec", &line]).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_relay_that_runs_is_asked_how_it_is() -> Result<()> {
+    let machine = Machine::new()?;
+    let _relay = machine.relay(&["--demo"])?;
+    each(Runner::Asked, |snippet| {
+        // The doctor ends with 1 where there is trouble, and says which.
+        let output = machine.shell(&filled(&snippet.text, &[(DESKTOP, "demo")])).output()?;
+        let is_told = !output.stdout.is_empty() && output.status.code() == Some(1);
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success() || is_told, "ended with {}: {said}", output.status);
+        Ok(())
+    })
+}
+
+#[test]
+fn packages_are_those_that_tests_install() -> Result<()> {
+    let installed = include_str!("../../xtask/src/packages.rs");
+    each(Runner::Packages, |snippet| {
+        let names = snippet.text.split_whitespace().skip_while(|word| *word != "install").skip(1);
+        for name in names.filter(|word| !word.starts_with('-')) {
+            ensure!(installed.contains(&format!("\"{name}\"")), "no test installs {name}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn tests_that_run_the_rest_are_there() -> Result<()> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let docs = Docs::read()?;
+    for (test, texts) in ELSEWHERE {
+        ensure!(top.join(test).exists(), "there is no {test}");
+        for text in *texts {
+            let is_told = docs.snippets().any(|snippet| snippet.text.contains(text));
+            ensure!(is_told, "no page tells of `{text}` any more: take it out of tests/tests/docs/runner.rs");
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -232,12 +244,16 @@ fn curl_is_answered() -> Result<()> {
     let _sender = machine.host().inside(|| ToneSender::start(relay.rtp(), ToneSenderOptions::default()))?;
     relay.wait_live(DESKTOP)?;
     each(Runner::Curl, |snippet| {
-        let output = machine.run(&filled(&snippet.text, &[("SOURCE", DESKTOP)]))?;
-        let written = fs::read_to_string(machine.folder().join("answer.sdp")).unwrap_or_default();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        match snippet.text.contains("answer.sdp") {
-            true => ensure!(written.starts_with("v=0"), "answer.sdp is {written}"),
-            false => ensure!(!said.is_empty(), "there is no answer"),
+        let values = [("SOURCE", DESKTOP), ("sound.example.org", "localhost"), ("seconds=60", "seconds=1")];
+        // Players are run by the tests of Ogg.
+        for line in snippet.commands().iter().filter(|line| line.starts_with("curl ")) {
+            let output = machine.run(&filled(line, &values))?;
+            let of = |name: &str| fs::read(machine.folder().join(name)).unwrap_or_default();
+            match (line.contains("answer.sdp"), line.contains("desktop.ogg ")) {
+                (true, _) => ensure!(of("answer.sdp").starts_with(b"v=0"), "answer.sdp is no answer"),
+                (_, true) => ensure!(of("desktop.ogg").starts_with(b"OggS"), "desktop.ogg is no Ogg file"),
+                _ => ensure!(!output.stdout.is_empty(), "there is no answer"),
+            }
         }
         Ok(())
     })
@@ -247,7 +263,7 @@ fn curl_is_answered() -> Result<()> {
 fn every_option_and_variable_is_known() -> Result<()> {
     let machine = Machine::new()?;
     let mut help = String::new();
-    for command in ["soundport --help", "soundport serve --help", "soundport check --help"] {
+    for command in ["soundport --help", "soundport serve --help", "soundport doctor --help"] {
         help.push_str(&String::from_utf8_lossy(&machine.run(command)?.stdout));
     }
     let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
@@ -336,7 +352,10 @@ fn cargo_finds_every_package_that_is_named() -> Result<()> {
 fn each(wanted: Runner, run: impl Fn(&Snippet) -> Result<()>) -> Result<()> {
     let docs = Docs::read()?;
     let snippets = docs.distinct(|one| runner(one) == Some(wanted));
-    ensure!(!snippets.is_empty(), "nothing is left for {wanted:?}: take it out of tests/tests/docs.rs");
+    ensure!(
+        !snippets.is_empty(),
+        "nothing is left for {wanted:?}: take it out of tests/tests/docs/runner.rs"
+    );
     snippets.into_iter().try_for_each(|snippet| run(snippet).with_context(|| snippet.to_string()))
 }
 
@@ -345,7 +364,16 @@ fn is_heard(line: &str) -> Result<()> {
     let machine = Machine::new()?;
     let relay = machine.relay(&[])?;
     let address = machine.address();
-    let line = filled(line, &[("RELAY", &address), ("172.17.0.1", &address), ("FILE", "tone.wav")]);
+    let line = filled(
+        line,
+        &[
+            ("RELAY", &address),
+            ("RELAY_IP", &address),
+            ("172.17.0.1", &address),
+            ("music.flac", "tone.wav"),
+            ("FILE", "tone.wav"),
+        ],
+    );
     let server = match line.starts_with("pw-cli") {
         true => Some(AudioServer::bare_pipewire(machine.container())?),
         false => None,

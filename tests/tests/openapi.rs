@@ -22,6 +22,8 @@ use tempfile::TempDir;
 
 const SOURCE: &str = "127-0-0-1";
 const JSON: &str = "application/json";
+/// A session's name that is nobody's.
+const NOBODY: &str = "0123456789abcdef0123456789abcdef";
 const LIMIT: Duration = Duration::from_secs(20);
 /// Over the limit of 64 KiB.
 const LARGE_BYTES: usize = 100_000;
@@ -61,6 +63,29 @@ const ROWS: &[(&str, u16, Ask)] = &[
         let body = r#"{"source":"echo","purpose":"talk","with":"0123"}"#;
         Ok(Request::new("POST", "/api/streams").body(JSON, body))
     }),
+    ("GET /api/doctor", 200, |stage| get(&format!("/api/doctor?session={}", stage.listener()?.name()))),
+    ("GET /api/sources/{id}/doctor", 200, |stage| {
+        get(&format!("/api/sources/{SOURCE}/doctor?session={}", stage.listener()?.name()))
+    }),
+    ("GET /api/sources/{id}/doctor", 404, |_| get("/api/sources/nobody/doctor")),
+    ("PUT /api/sessions/{session}/playback", 204, |stage| {
+        Ok(playback(stage.listener()?.name()).body(JSON, r#"{"state":"blocked"}"#))
+    }),
+    ("PUT /api/sessions/{session}/playback", 400, |_| Ok(playback(NOBODY).body(JSON, "{}"))),
+    (
+        "PUT /api/sessions/{session}/playback",
+        404,
+        |_| Ok(playback(NOBODY).body(JSON, r#"{"state":"muted"}"#)),
+    ),
+    ("PUT /api/sessions/{session}/playback", 413, |_| Ok(playback(NOBODY).body(JSON, large()))),
+    ("PUT /api/sessions/{session}/playback", 415, |_| Ok(playback(NOBODY).body("text/plain", "muted"))),
+    ("GET /sources/{id}.ogg", 200, |_| get("/sources/127-0-0-1.ogg?seconds=1")),
+    ("GET /sources/{id}.ogg", 403, |_| {
+        Ok(Request::new("GET", "/sources/127-0-0-1.ogg").header("sec-fetch-site", "cross-site"))
+    }),
+    ("GET /sources/{id}.ogg", 404, |_| get("/sources/nobody.ogg")),
+    ("GET /sources/{id}.ogg", 409, |_| get("/sources/later.ogg")),
+    ("GET /sources/{id}.ogg", 422, |_| get("/sources/127-0-0-1.ogg?seconds=0")),
     ("GET /stream", 426, |_| get("/stream")),
     ("POST /whep/{source}", 201, |_| listen(SOURCE)),
     ("POST /whep/{source}", 400, |_| Ok(post("/whep/127-0-0-1", "no offer"))),
@@ -267,7 +292,7 @@ impl Stage {
                 );
                 answer.problem()?;
                 let allow = answer.header("allow").with_context(|| format!("{method} {path}: no Allow"))?;
-                let always = |method: &&str| !matches!(*method, "HEAD" | "OPTIONS");
+                let always = |method: &str| !matches!(*method, "HEAD" | "OPTIONS");
                 let allowed: BTreeSet<&str> = allow.split(',').map(str::trim).filter(always).collect();
                 let known: BTreeSet<&str> = known.iter().copied().filter(always).collect();
                 ensure!(allowed == known, "{path} allows {allowed:?}, documented are {known:?}");
@@ -356,6 +381,10 @@ fn get(path: &str) -> Result<Request> {
     Ok(Request::new("GET", path))
 }
 
+fn playback(session: &str) -> Request {
+    Request::new("PUT", &format!("/api/sessions/{session}/playback"))
+}
+
 fn post(path: &str, offer: &str) -> Request {
     Request::new("POST", path).body(SDP, offer)
 }
@@ -409,8 +438,8 @@ fn routes() -> Result<Vec<String>> {
 /// Whether what is documented of `path` goes by `route`: a part in braces stands for any.
 fn covers(route: &str, path: &str) -> bool {
     let is_open = |part: &str| part.starts_with('{');
-    let alike = |(route, path): (&str, &str)| route == path || (is_open(route) && is_open(path));
-    route.split('/').count() == path.split('/').count() && route.split('/').zip(path.split('/')).all(alike)
+    let alike = |(route, path): (&str, &str)| route == path || (is_open(route) & is_open(path));
+    route.split('/').count() == path.split('/').count() & route.split('/').zip(path.split('/')).all(alike)
 }
 
 fn relay_source() -> PathBuf {

@@ -54,6 +54,11 @@ impl Session {
             |name: &str| answer.header(name).map(ToOwned::to_owned).with_context(|| format!("no {name}"));
         Ok(Self { path: header("location")?, etag: header("etag")? })
     }
+
+    /// Its name, the last part of its address.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 /// One test a row: its name, the request that it sends, the statuses allowed, and what else must hold of the answer.
