@@ -86,6 +86,7 @@ mod tests {
     fn command() -> Command {
         Command::new("soundport")
             .about("Hear")
+            .version("0.1.0")
             .arg(clap::Arg::new("https").long("https").help("Where"))
             .subcommand(Command::new("check").about("Say what is wrong"))
     }

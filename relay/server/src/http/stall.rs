@@ -93,7 +93,7 @@ mod tests {
         let mut near = Stall::new(near);
         let reader = tokio::spawn(async move {
             for _ in 0..4 {
-                tokio::time::sleep(STALLED / 2).await;
+                sleep(STALLED / 2).await;
                 far.read_exact(&mut [0; 8]).await.unwrap();
             }
             far
