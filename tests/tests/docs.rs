@@ -266,6 +266,8 @@ fn every_option_and_variable_is_known() -> Result<()> {
     for command in ["soundport --help", "soundport serve --help", "soundport doctor --help"] {
         help.push_str(&String::from_utf8_lossy(&machine.run(command)?.stdout));
     }
+    // Of the images, not of the relay.
+    help.push_str(include_str!("../../deploy/entrypoint.sh"));
     let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let known: BTreeSet<&str> = help.split(|c| !is_word(c)).chain(["SOUNDPORT_LOG"]).collect();
     each(Runner::Name, |snippet| {

@@ -292,7 +292,7 @@ impl Stage {
                 );
                 answer.problem()?;
                 let allow = answer.header("allow").with_context(|| format!("{method} {path}: no Allow"))?;
-                let always = |method: &str| !matches!(*method, "HEAD" | "OPTIONS");
+                let always = |method: &&str| !matches!(*method, "HEAD" | "OPTIONS");
                 let allowed: BTreeSet<&str> = allow.split(',').map(str::trim).filter(always).collect();
                 let known: BTreeSet<&str> = known.iter().copied().filter(always).collect();
                 ensure!(allowed == known, "{path} allows {allowed:?}, documented are {known:?}");
@@ -353,7 +353,14 @@ impl Stage {
         self.holds(interface, "POST /api/streams", 503, &ticket(SOURCE, "listen")?)?;
         let limit = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
-        let _all = Subscribers::open(http, MAX_EVENTS)?;
+        // Some more, for those that have gone may be counted yet.
+        let _all = Subscribers::open(http, MAX_EVENTS + 16)?;
+        let events = get("/api/events")?;
+        wait_until(
+            "as many streams of events as may be",
+            LIMIT,
+            || Ok(http.begin(&events)?.0.status == 503),
+        )?;
         self.holds(interface, "GET /api/events", 503, &get("/api/events")?)
     }
 
@@ -438,8 +445,8 @@ fn routes() -> Result<Vec<String>> {
 /// Whether what is documented of `path` goes by `route`: a part in braces stands for any.
 fn covers(route: &str, path: &str) -> bool {
     let is_open = |part: &str| part.starts_with('{');
-    let alike = |(route, path): (&str, &str)| route == path || (is_open(route) & is_open(path));
-    route.split('/').count() == path.split('/').count() & route.split('/').zip(path.split('/')).all(alike)
+    let alike = |(route, path): (&str, &str)| route == path || (is_open(route) && is_open(path));
+    route.split('/').count() == path.split('/').count() && route.split('/').zip(path.split('/')).all(alike)
 }
 
 fn relay_source() -> PathBuf {

@@ -89,7 +89,7 @@ pub(crate) const ELSEWHERE: &[(&str, &[&str])] = &[
             "--soundport-font",
         ],
     ),
-    ("tests/tests/doctor.rs", &["tcpdump -ni any udp port 5004", "ss -lunp sport = :PORT"]),
+    ("tests/tests/doctor/main.rs", &["tcpdump -ni any udp port 5004", "ss -lunp sport = :PORT"]),
 ];
 
 /// Who runs it; none where nobody does.
