@@ -117,10 +117,9 @@ let panels = 0;
 
 /** The button, and the list behind it, in one card. */
 class Panel {
-  constructor(place) {
-    this.place = place;
-    this.card = place.closest(".card");
-    this.details = place.closest("details");
+  constructor(details) {
+    this.details = details;
+    this.card = details.closest(".card");
     this.items = new Map();
     panels += 1;
     const id = `doctor-${panels}`;
@@ -131,7 +130,7 @@ class Panel {
     this.watching = new MutationObserver(() => this.isRead() && this.look());
     this.watching.observe(this.card, { attributes: true, attributeFilter: ["data-state", "data-muted", "data-source-state"] });
     this.button.onclick = () => this.show(this.section.hidden);
-    place.append(this.button, this.section);
+    details.append(made("div", { "data-doctor": "" }, this.button, this.section));
   }
 
   show(shown) {
@@ -153,7 +152,7 @@ class Panel {
   }
 
   isRead() {
-    return this.place.isConnected && this.details.open && !this.section.hidden;
+    return this.details.isConnected && this.details.open && !this.section.hidden;
   }
 
   /** What has not changed stays as it is, with the focus in it; what is above what is read does not grow smaller. */
@@ -188,13 +187,12 @@ const styled = new Promise((done) => {
 });
 document.head.append(style);
 
-/** Puts the panel into a card's details; where the card is in trouble it is open at once. */
+/** Puts the panel at the end of a card's details; where the card is in trouble it is open at once. */
 const meet = async (details) => {
-  const place = details.querySelector("[data-doctor]");
-  if (!place || !details.open) return;
+  if (!details.open) return;
   await styled;
-  if (!known.has(place)) known.set(place, new Panel(place));
-  const panel = known.get(place);
+  if (!known.has(details)) known.set(details, new Panel(details));
+  const panel = known.get(details);
   const isTroubled = ["failed", "silent", "reconnecting"].includes(panel.card.dataset.state) || "muted" in panel.card.dataset;
   if (isTroubled || !panel.section.hidden) panel.show(true);
 };
