@@ -97,7 +97,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .merge(ogg::routes(&origins))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
-        .fallback(get(move |uri, headers| page::serve(uri, headers, policy)))
+        .fallback(get(move |uri, headers| async move { page::serve(&uri, &headers, policy) }))
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
         .layer(from_fn(in_time))
         .layer(origins.cors())

@@ -24,7 +24,7 @@ mod files {
 }
 
 /// Answers `GET` for any file of the page; `policy` goes with what is shown in a window or a frame.
-pub(crate) async fn serve(uri: Uri, headers: HeaderMap, policy: HeaderValue) -> Response {
+pub(crate) fn serve(uri: &Uri, headers: &HeaderMap, policy: HeaderValue) -> Response {
     let path = match uri.path().trim_start_matches('/') {
         "" => "index.html",
         path => path,
@@ -32,7 +32,7 @@ pub(crate) async fn serve(uri: Uri, headers: HeaderMap, policy: HeaderValue) -> 
     match files::FILES.binary_search_by(|file| file.path.cmp(path)) {
         Ok(index) => {
             let file = &files::FILES[index];
-            let mut response = answer(file, &headers);
+            let mut response = answer(file, headers);
             if file.path.ends_with(".html") {
                 response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
             }
