@@ -41,10 +41,12 @@ check() {
     fi
 }
 
-# The relay's address now, nothing while its name is unknown: RTP senders take no names.
-address() {
+# The relay's address now, nothing while its name is unknown: RTP senders take no names. It is asked for again and again:
+# no single answer is worth waiting for.
+address() (
+    export RES_OPTIONS="timeout:1 attempts:1"
     { getent ahostsv4 "$SOUNDPORT_RELAY" || getent ahostsv6 "$SOUNDPORT_RELAY"; } | awk 'NR == 1 { print $1 }'
-}
+)
 
 # Where the relay at address $1 finds this container: `listen` for its announcements, `from` to send with.
 choose_own() {

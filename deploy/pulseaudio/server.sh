@@ -7,7 +7,9 @@ packages="pulseaudio, pulseaudio-utils, gstreamer1.0-plugins-base and gstreamer1
 # A loudspeaker `out`, and a microphone `mic` that hears what is played to `micsink`.
 start() {
     rm -f "$socket"
-    PULSE_RUNTIME_PATH=$folder PULSE_STATE_PATH=$folder HOME=$folder pulseaudio -n --daemonize=no --use-pid-file=no \
+    # Its own folder is closed to others, and the socket is for all.
+    own=$folder/own
+    PULSE_RUNTIME_PATH=$own PULSE_STATE_PATH=$own HOME=$own pulseaudio -n --daemonize=no --use-pid-file=no \
         --exit-idle-time=-1 --realtime=no --high-priority=no --log-level=error --log-target=stderr \
         -L "module-native-protocol-unix socket=$socket auth-anonymous=1" \
         -L "module-null-sink sink_name=out rate=48000 channels=2" \

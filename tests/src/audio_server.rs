@@ -32,24 +32,15 @@ impl AudioServer {
     /// # Errors
     /// When it cannot be started.
     pub fn pulse_audio(inside: Option<&Container>) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let socket = folder.path().join("native");
-        let mut command =
-            inside.map_or_else(|| Command::new("pulseaudio"), |inside| inside.command("pulseaudio"));
-        private(&mut command, &folder);
-        command.args([
-            "-n",
-            "--daemonize=no",
-            "--use-pid-file=no",
-            "--exit-idle-time=-1",
-            "--log-target=stderr",
-        ]);
-        let protocol = format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display());
-        command.args(["-L", &protocol, "-L", "module-null-sink sink_name=out rate=48000 channels=2"]);
-        let process = Process::start("pulseaudio", &mut command)?;
-        let server = Self { process, folder, socket };
-        server.wait_ready()?;
-        Ok(server)
+        Self::pulse_audio_with(inside, &["-L", "module-null-sink sink_name=out rate=48000 channels=2"])
+    }
+
+    /// PulseAudio with nothing to play to, as an image has it that nobody prepared.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn bare_pulse_audio(inside: &Container) -> Result<Self> {
+        Self::pulse_audio_with(Some(inside), &[])
     }
 
     /// PipeWire with its answer to PulseAudio's clients and a null sink `out`, in a container.
@@ -57,6 +48,18 @@ impl AudioServer {
     /// # Errors
     /// When it cannot be started.
     pub fn pipewire(inside: &Container) -> Result<Self> {
+        let server = Self::bare_pipewire(inside)?;
+        server.load("module-null-sink sink_name=out rate=48000 channels=2")?;
+        // It can be chosen once WirePlumber has seen it.
+        wait_for("PipeWire's sink", START_LIMIT, || server.pactl(&["set-default-sink", "out"]).map(Some))?;
+        Ok(server)
+    }
+
+    /// The same without a sink.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn bare_pipewire(inside: &Container) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("pulse/native");
         // PipeWire counts on being served in time; real-time rights are not to be had everywhere.
@@ -66,9 +69,6 @@ impl AudioServer {
         let process = Process::start("pipewire", &mut command)?;
         let server = Self { process, folder, socket };
         server.wait_ready()?;
-        server.load("module-null-sink sink_name=out rate=48000 channels=2")?;
-        // It can be chosen once WirePlumber has seen it.
-        wait_for("PipeWire's sink", START_LIMIT, || server.pactl(&["set-default-sink", "out"]).map(Some))?;
         Ok(server)
     }
 
@@ -131,6 +131,14 @@ impl AudioServer {
         command
     }
 
+    /// A command in the container that finds this server and no other.
+    pub fn client_in(&self, inside: &Container, program: &str) -> Command {
+        let mut command = inside.command(program);
+        private(&mut command, &self.folder);
+        self.address(&mut command);
+        command
+    }
+
     /// Has a command find this server, and everything else as it is.
     pub(crate) fn address(&self, command: &mut Command) {
         command.env("PULSE_SERVER", format!("unix:{}", self.socket.display()));
@@ -147,6 +155,27 @@ impl AudioServer {
     /// When there is none of that name.
     pub fn unload_all(&self, name: &str) -> Result<()> {
         self.pactl(&["unload-module", name]).map(|_| ())
+    }
+
+    fn pulse_audio_with(inside: Option<&Container>, arguments: &[&str]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let socket = folder.path().join("native");
+        let mut command =
+            inside.map_or_else(|| Command::new("pulseaudio"), |inside| inside.command("pulseaudio"));
+        private(&mut command, &folder);
+        command.args([
+            "-n",
+            "--daemonize=no",
+            "--use-pid-file=no",
+            "--exit-idle-time=-1",
+            "--log-target=stderr",
+        ]);
+        let protocol = format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display());
+        command.args(["-L", &protocol]).args(arguments);
+        let process = Process::start("pulseaudio", &mut command)?;
+        let server = Self { process, folder, socket };
+        server.wait_ready()?;
+        Ok(server)
     }
 
     fn pactl(&self, arguments: &[&str]) -> Result<String> {

@@ -50,6 +50,7 @@ pub enum Event {
 #[derive(Debug, Default)]
 struct Log {
     entries: Vec<(Instant, Event)>,
+    written: Vec<(String, String)>,
     sources: BTreeMap<String, Source>,
     ended: Option<String>,
 }
@@ -139,6 +140,11 @@ impl Events {
         lock(&self.shared).entries.clone()
     }
 
+    /// Name and data of everything that came, as it was written.
+    pub fn written(&self) -> Vec<(String, String)> {
+        lock(&self.shared).written.clone()
+    }
+
     /// The states that a source went through, without repetitions.
     pub fn states(&self, id: &str) -> Vec<SourceState> {
         let log = lock(&self.shared);
@@ -214,6 +220,9 @@ impl Log {
     fn take(&mut self, raw: Vec<Raw>) -> Result<()> {
         for raw in raw {
             let event = Event::read(&raw)?;
+            if let Raw::Event { name, data } = raw {
+                self.written.push((name, data));
+            }
             match &event {
                 Event::Sources(all) => {
                     self.sources = all.iter().map(|source| (source.id.clone(), source.clone())).collect();

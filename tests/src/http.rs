@@ -1,3 +1,4 @@
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use crate::Host;
 
 /// No answer of the relay takes longer: it does no work that waits for others.
 const LIMIT: Duration = Duration::from_secs(10);
+/// What is refused for being slow is refused after ten seconds.
+const SLOW_LIMIT: Duration = Duration::from_secs(20);
 const LARGEST_BODY_BYTES: u64 = 16 << 20;
 
 /// A client that follows no redirect and takes no status for an error.
@@ -75,6 +78,30 @@ impl Http {
     /// When no answer comes.
     pub fn get(&self, path: &str) -> Result<Answer> {
         self.send(&Request::new("GET", path))
+    }
+
+    /// Sends `request` on a connection of its own and reads no more than the head of its answer: what follows it, such as
+    /// events or a WebSocket's frames, is on the connection.
+    ///
+    /// # Errors
+    /// When no answer comes within [`SLOW_LIMIT`].
+    pub fn begin(&self, request: &Request) -> Result<(Answer, TcpStream)> {
+        let mut stream = self.connect()?;
+        stream.set_read_timeout(Some(SLOW_LIMIT))?;
+        let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+        if !request.headers.iter().any(|(name, _)| name == "host") {
+            head.push_str(&format!("host: {}\r\n", self.base.trim_start_matches("http://")));
+        }
+        head.extend(request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")));
+        stream.write_all(format!("{head}\r\n").as_bytes())?;
+        stream.write_all(&request.body)?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            ensure!(stream.read(&mut byte)? > 0, "closed after {:?}", String::from_utf8_lossy(&answer));
+            answer.extend(byte);
+        }
+        Ok((Answer::of_head(&String::from_utf8_lossy(&answer))?, stream))
     }
 
     /// A bare connection to the server.
@@ -150,6 +177,24 @@ impl Request {
 }
 
 impl Answer {
+    fn of_head(head: &str) -> Result<Self> {
+        let status = head.split(' ').nth(1).context("no status")?.parse()?;
+        let headers = head.lines().filter_map(|line| line.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Self { status, headers, body: Vec::new() })
+    }
+
+    /// The same with the body that follows the head on `rest`, as long as the head says.
+    ///
+    /// # Errors
+    /// When it ends early, or the head does not say how long it is.
+    pub fn with_body(mut self, rest: &mut TcpStream) -> Result<Self> {
+        let length = self.header("content-length").context("no Content-Length")?.parse()?;
+        self.body = vec![0; length];
+        rest.read_exact(&mut self.body)?;
+        Ok(self)
+    }
+
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers(name).next()

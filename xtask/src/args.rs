@@ -250,6 +250,7 @@ mod tests {
                     let told = text.split("cargo xtask ").skip(1);
                     // To the end of the code, and without the signs for what may be left out or repeated.
                     let line = |rest: &str| {
+                        let rest = rest.split(" && ").next().unwrap_or_default();
                         rest.split(['`', '\n']).next().unwrap_or_default().replace(['[', ']', '…'], " ")
                     };
                     lines.extend(told.map(|rest| (path.clone(), line(rest))));

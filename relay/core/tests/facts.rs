@@ -98,6 +98,21 @@ fn packets_that_are_turned_away_are_told_with_the_reason() {
 }
 
 #[test]
+fn a_flood_takes_no_more_than_its_place_and_is_forgotten() {
+    let mut rig = Rig::new();
+    let mut film = Sender { payload_type: 33, ..Sender::new(1) };
+    for n in 1..=1000_u16 {
+        rig.datagram(ms(n.into()), addr(&format!("10.88.1.1:{n}")), b"junk");
+        rig.datagram(ms(n.into()), addr(FROM), &film.packet(240));
+    }
+    let told = rig.ingest.turned_away(rig.begin + ms(1000));
+    assert!(told.len() <= 32, "{} are remembered", told.len());
+    let film = told.iter().find(|away| away.from == addr(FROM)).unwrap();
+    assert_eq!((film.why, film.count), (TurnedAwayFor::PayloadType(33), 1000));
+    assert!(rig.ingest.turned_away(rig.begin + ms(40_000)).is_empty());
+}
+
+#[test]
 fn packets_at_another_port_are_told_with_who_has_them() {
     let mut rig = Rig::new();
     expect(&mut rig, Some(5006));
@@ -113,6 +128,14 @@ fn a_format_that_disagrees_with_the_packets_is_told() {
     rig.play(addr(FROM), &Sender::new(1).send(ms(0), ms(1000), &[240], 1));
     let shown = facts(&rig, "desktop", 1000).shown.unwrap();
     assert_eq!(shown.to_string(), "L16/48000/2");
+
+    let mut rig = Rig::new();
+    announce(&mut rig, "L24/48000/4");
+    let mut six = Sender { channels: 2, ..Sender::new(1) };
+    let packets =
+        (0..10_u64).map(|n| (ms(n * 5), [six.packet(240), vec![0; 1920]].concat())).collect::<Vec<_>>();
+    rig.play(addr(FROM), &packets);
+    assert_eq!(facts(&rig, "desktop", 60).shown, None, "12 bytes may be four channels as well as six");
 
     for (announced, rate_hz, paced) in [("L16/44100/2", 48_000, Some(48_000)), ("L16/48000/2", 48_000, None)]
     {

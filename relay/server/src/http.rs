@@ -7,6 +7,7 @@ pub(crate) mod forwarded;
 mod ice;
 mod metrics;
 pub(crate) mod ogg;
+mod openapi;
 mod origin;
 pub(crate) mod problem;
 mod session;
@@ -91,13 +92,14 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .route("/api/ice", get(ice::configuration))
         .route("/api/ice/check", get(ice::check))
         .merge(doctor::routes())
+        .route("/api/openapi.json", get(openapi::show))
         .merge(whep::routes())
         .merge(whip::routes())
         .merge(stream::routes())
         .merge(ogg::routes(&origins))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
-        .fallback(get(move |uri, headers| async move { page::serve(&uri, &headers, policy) }))
+        .fallback(move |method, uri, headers| async move { page::serve(&method, &uri, &headers, policy) })
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
         .layer(from_fn(in_time))
         .layer(origins.cors())

@@ -2,10 +2,10 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::http::problem::Refusal;
@@ -23,8 +23,11 @@ mod files {
     include!(concat!(env!("OUT_DIR"), "/files.rs"));
 }
 
-/// Answers `GET` for any file of the page; `policy` goes with what is shown in a window or a frame.
-pub(crate) fn serve(uri: &Uri, headers: &HeaderMap, policy: HeaderValue) -> Response {
+/// Answers `GET` for any file of the page, and refuses all but that; `policy` goes with what is shown in a window or a frame.
+pub(crate) fn serve(method: &Method, uri: &Uri, headers: &HeaderMap, policy: HeaderValue) -> Response {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return ([(ALLOW, "GET,HEAD")], Refusal::MethodNotAllowed).into_response();
+    }
     let path = match uri.path().trim_start_matches('/') {
         "" => "index.html",
         path => path,

@@ -96,7 +96,7 @@ fn names(relay: &Relay, id: &str, check: Check, words: &[&str], remedy: &str) ->
         Ok(first.filter(is_it))
     })
     .with_context(|| format!("at last it said {last:#?}"))?;
-    report(&format!("{}", serde_json::to_string(&finding)?));
+    report(&serde_json::to_string(&finding)?);
     let told = finding.remedy.unwrap_or_default();
     ensure!(told.contains(remedy), "the remedy is not {remedy:?}: {told}");
     said(&relay.doctor(&[id])?, 1, &[words, &[remedy]].concat())

@@ -50,9 +50,9 @@ fn a_browser_behind_a_firewall_is_told_of_and_then_heard_by_the_last_resort() ->
         let trouble = wait_for("the firewall to be told of", LIMIT, || {
             let sessions = relay.diagnosis(Site::SOURCE, &[])?.sessions;
             let paths = sessions.iter().flat_map(|session| &session.findings);
-            let found =
+            let mut found =
                 paths.filter(|finding| finding.check == Check::Path && finding.verdict == Verdict::Trouble);
-            Ok(found.cloned().next())
+            Ok(found.next().cloned())
         })?;
         report(&format!("{trouble:?}"));
         ensure!(trouble.said.contains("No packet of this browser"), "{trouble:?}");
@@ -67,6 +67,27 @@ fn a_browser_behind_a_firewall_is_told_of_and_then_heard_by_the_last_resort() ->
         })?;
         // The page goes on trying, so that the trouble stays.
         says(&relay.doctor(&[Site::SOURCE])?, &["last resort", "8443/udp"])?;
+        browser.close()
+    })
+}
+
+#[test]
+fn what_a_browser_reports_of_its_way_is_told() -> Result<()> {
+    let _turn = turn();
+    let site = Site::start()?;
+    let announce = vec![site.outside().to_string()];
+    let (relay, _sender) = site.relay_with_tone(&RelayOptions { announce, ..site.relay_options() })?;
+    site.browser().inside(|| {
+        let browser = Browser::start()?;
+        browser.listen(&site.page(), Site::SOURCE)?;
+        let path = wait_for("the browser's report", LIMIT, || {
+            let sessions = relay.diagnosis(Site::SOURCE, &[])?.sessions;
+            let mut paths = sessions.iter().flat_map(|session| &session.findings);
+            Ok(paths.find(|finding| finding.said.contains("there and back takes")).cloned())
+        })?;
+        report(&path.said);
+        ensure!(path.verdict == Verdict::Well && path.said.contains("by UDP over IPv4"), "{path:?}");
+        ensure!(path.said.contains("packets were lost"), "{path:?}");
         browser.close()
     })
 }

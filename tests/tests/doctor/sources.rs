@@ -111,7 +111,7 @@ fn a_sound_server_that_sleeps_is_told_of_and_wakes_by_the_remedy() -> Result<()>
     ))?;
     let remedy = "pactl unload-module module-suspend-on-idle";
     names(&relay, SOURCE, Check::Suspended, &["announced itself", "sleeps"], remedy)?;
-    ensure!(pactl(&pulse, "list short sinks")?.contains("SUSPENDED"), "nothing sleeps");
+    wait_until("the sink to sleep", LIMIT, || Ok(pactl(&pulse, "list short sinks")?.contains("SUSPENDED")))?;
     pactl(&pulse, "unload-module module-suspend-on-idle")?;
     let wav = Wav::new()?;
     let _played = pulse.play(&wav.path(), None)?;

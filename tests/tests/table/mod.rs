@@ -1,5 +1,5 @@
 //! What the tables of WHEP and of WHIP share: requests, and what must hold of answers.
-#![allow(dead_code, unreachable_pub, reason = "each table uses a part")]
+#![allow(dead_code, unused_macros, unreachable_pub, reason = "each table uses a part")]
 
 use std::time::Duration;
 
@@ -53,6 +53,11 @@ impl Session {
         let header =
             |name: &str| answer.header(name).map(ToOwned::to_owned).with_context(|| format!("no {name}"));
         Ok(Self { path: header("location")?, etag: header("etag")? })
+    }
+
+    /// Its name, the last part of its address.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
     }
 }
 

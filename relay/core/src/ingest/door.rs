@@ -76,25 +76,3 @@ impl Door {
         lately
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_strangers_takes_no_more_than_its_place_and_is_forgotten() {
-        let begin = Instant::now();
-        let mut door = Door::default();
-        let from = |n: u16| SocketAddr::from(([10, 0, 0, 1], n));
-        for n in 1..=1000 {
-            let now = begin + Duration::from_millis(n.into());
-            door.turn_away(from(n), RtpPort(5004), TurnedAwayFor::NotRtp, now);
-            door.turn_away(from(7), RtpPort(5004), TurnedAwayFor::PayloadType(33), now);
-        }
-        let told = door.lately(begin + Duration::from_secs(1));
-        assert_eq!(told.len(), MAX_REMEMBERED);
-        let constant = told.iter().find(|known| known.from == from(7)).unwrap();
-        assert_eq!((constant.why, constant.count), (TurnedAwayFor::PayloadType(33), 1001));
-        assert!(door.lately(begin + TOLD_FOR + Duration::from_secs(2)).is_empty());
-    }
-}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::door::TurnedAway;
 use super::format::SourceFormat;
+use super::pcm::block_bytes;
 use super::source::{Origin, Source};
 use super::status::SourceStatus;
 use super::{Ingest, RtpPort};
@@ -101,6 +102,8 @@ pub struct SourceFacts {
     pub port: RtpPort,
     /// How long ago it was announced last; none where it is not.
     pub announced: Option<Duration>,
+    /// For how long it is announced by now.
+    pub announced_for: Option<Duration>,
     /// Whether its sender said goodbye.
     pub said_goodbye: bool,
     /// How long ago its latest packet came.
@@ -181,8 +184,8 @@ impl Ingest {
     }
 }
 
-/// The format that a source has, where its packets show another encoding or number of channels.
+/// The format that packets show, where it cannot be the one that was said: an instant takes another number of bytes.
 pub(super) fn contradicts(known: SourceFormat, shown: AudioFormat) -> Option<AudioFormat> {
-    let differs = (known.audio.encoding, known.audio.channels) != (shown.encoding, shown.channels);
+    let differs = block_bytes(known.audio) != block_bytes(shown);
     (differs && !known.is_open()).then_some(AudioFormat { rate_hz: known.audio.rate_hz, ..shown })
 }

@@ -64,6 +64,8 @@ pub(crate) enum Claim {
 pub(crate) struct Heard {
     pub(crate) announcement: Announcement,
     pub(crate) at: Instant,
+    /// When it was heard first.
+    since: Instant,
 }
 
 /// The sound of one container: who it is, who sends it now, and what became of it.
@@ -268,7 +270,8 @@ impl Source {
             self.title = naming::numbered_title(&announcement.name, self.number);
         }
         self.name = Some(announcement.name.clone());
-        self.announced = Some(Heard { announcement, at: now });
+        let since = self.announced.as_ref().map_or(now, |heard| heard.since);
+        self.announced = Some(Heard { announcement, at: now, since });
         (self.farewell, self.known) = (false, now);
         if self.is_unreadable() {
             self.key = None;

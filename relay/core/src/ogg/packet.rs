@@ -8,6 +8,9 @@ pub(super) const SILENCE_SAMPLES: u32 = 960;
 /// How much silence a packet can hold, in samples: 20, 10, 5 and 2.5 ms.
 pub(super) const SILENCES: [u32; 4] = [SILENCE_SAMPLES, 480, 240, 120];
 
+/// How much silence is a byte: 96 kb/s.
+const SAMPLES_PER_BYTE: u32 = 4;
+
 /// The configuration of 2.5 ms of the full band in CELT; those of 5, 10 and 20 ms follow.
 const SHORTEST: u8 = 28;
 
@@ -22,11 +25,16 @@ pub(super) fn is_stereo(packet: &[u8]) -> bool {
     packet.first().is_some_and(|toc| toc & 4 != 0)
 }
 
-/// One of [`SILENCES`] as a packet.
-pub(super) fn silence(samples: u32, is_stereo: bool) -> [u8; 3] {
+/// One of [`SILENCES`] as a packet, as long as one of sound: players that wait for so many bytes would starve of less. VLC
+/// takes 4096 at a time.
+pub(super) fn silence(samples: u32, is_stereo: bool) -> Vec<u8> {
     let config = SHORTEST + (samples / SILENCES[3]).ilog2() as u8;
-    // The first bits that a range decoder reads of these bytes are its flag for silence (RFC 6716, section 4.3).
-    [config << 3 | u8::from(is_stereo) << 2, 0xff, 0xfe]
+    let bytes = (samples / SAMPLES_PER_BYTE) as usize;
+    // One frame, and padding (RFC 6716, section 3.2.5). The first bits that a range decoder reads of the frame are its flag
+    // for silence (section 4.3).
+    let mut packet = vec![config << 3 | u8::from(is_stereo) << 2 | 3, 0x41, (bytes - 5) as u8, 0xff, 0xfe];
+    packet.resize(bytes, 0);
+    packet
 }
 
 #[cfg(test)]

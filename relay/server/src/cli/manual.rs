@@ -60,7 +60,7 @@ fn rest(commands: &[(String, String)]) -> Roff {
         (
             "FILES",
             "The file that --config names, in TOML; soundport.example.toml holds every key with its default. Each option is \
-             also such a key, and an environment variable: the command line goes over the environment, the environment \
+             also such a key, and an environment variable (--https is SOUNDPORT_HTTPS): the command line goes over the environment, the environment \
              over the file. SIGHUP has it read again.",
         ),
         (

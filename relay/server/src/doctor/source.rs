@@ -15,6 +15,9 @@ const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// One that was not silent within this time sounds: a pause between two sentences is no trouble.
 const SILENT_AFTER: Duration = Duration::from_secs(2);
 
+/// A sound server that has just begun to send does so within this time: PulseAudio waits for two seconds of sound.
+const BEGINS_WITHIN: Duration = Duration::from_secs(4);
+
 /// What is so of the source itself, in the order that sound takes.
 pub(super) fn findings(facts: &Facts, relay: &RelayFacts) -> Vec<Finding> {
     let mut findings = match &facts.ingest {
@@ -69,10 +72,7 @@ fn packets(source: &SourceFacts, relay: &RelayFacts) -> Finding {
         return well(CHECK, format!("Packets come{from} to port {port}; the latest {} ago.", time(age)));
     }
     if source.pinned {
-        return well(
-            CHECK,
-            "It is the relay’s own, and says nothing now: the echo speaks once somebody talks into it.",
-        );
+        return well(CHECK, "It is the relay’s own, and sends nothing until it has something to say.");
     }
     if let Some(namesake) = &source.namesake {
         return trouble(
@@ -191,6 +191,10 @@ fn suspended(source: &SourceFacts) -> Option<Finding> {
     if sends(source) {
         return Some(well(Check::Suspended, format!("It announced itself {announced} ago, and sends.")));
     }
+    if source.heard.is_none() && source.announced_for.is_none_or(|since| since < BEGINS_WITHIN) {
+        let said = format!("It announced itself {announced} ago for the first time, and has not sent yet.");
+        return Some(unknown(Check::Suspended, said, "Ask again in a few seconds."));
+    }
     let last = match source.heard {
         Some(age) => format!("its latest packet came {} ago", time(age)),
         None => "no packet has come yet".to_owned(),
@@ -210,6 +214,9 @@ fn suspended(source: &SourceFacts) -> Option<Finding> {
 fn zeros(source: &SourceFacts) -> Finding {
     const CHECK: Check = Check::Zeros;
     let since = match source.sounded {
+        _ if source.pinned && !sounds(source) => {
+            return well(CHECK, "It is the relay’s own, and silent until it has something to say.");
+        }
         Some(age) if sounds(source) => {
             return well(CHECK, format!("There was sound in its packets {} ago.", time(age)));
         }

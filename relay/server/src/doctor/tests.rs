@@ -35,6 +35,7 @@ fn heard() -> SourceFacts {
         pinned: false,
         port: RtpPort(5004),
         announced: Some(ms(2_000)),
+        announced_for: Some(ms(60_000)),
         said_goodbye: false,
         heard: Some(ms(4)),
         sounded: Some(ms(4)),
@@ -116,7 +117,7 @@ fn look(
 fn first(ingest: SourceFacts) -> (Check, String, String) {
     let diagnosis = look(ingest, vec![listener()], &[], &relay());
     assert_eq!(diagnosis.verdict, Verdict::Trouble, "{diagnosis:#?}");
-    let mut troubles = diagnosis.findings.into_iter().filter(|finding| finding.verdict == Verdict::Trouble);
+    let troubles = diagnosis.findings.into_iter().filter(|finding| finding.verdict == Verdict::Trouble);
     let trouble = troubles.min_by_key(|finding| finding.check).unwrap();
     assert_eq!(trouble.said, diagnosis.summary);
     (trouble.check, trouble.said, trouble.remedy.unwrap())
@@ -154,6 +155,12 @@ fn what_does_not_come_is_told_before_what_it_would_hold() {
     assert_eq!((check, said.contains("goodbye")), (Check::Packets, true), "{said}");
     let (check, said, _) = first(SourceFacts { announced: Some(ms(3_000)), ..silent() });
     assert_eq!((check, said.contains("announced itself 3 s ago")), (Check::Suspended, true), "{said}");
+    let new = SourceFacts { announced: Some(ms(900)), announced_for: Some(ms(900)), ..silent() };
+    assert_eq!(
+        look(new, Vec::new(), &[], &relay()).verdict,
+        Verdict::Unknown,
+        "its first packets may be on the way"
+    );
     let (check, said, _) = first(SourceFacts { namesake: Some(SourceId::new("desktop-2")), ..silent() });
     assert_eq!((check, said.contains("desktop-2")), (Check::Packets, true), "{said}");
 }

@@ -294,18 +294,20 @@ impl Listener {
         let mut out = Vec::new();
         loop {
             tokio::select! {
+                // What has come is written before it is thought late.
+                biased;
                 packet = packets.recv() => match packet {
                     Some(StreamMessage { timestamp, data, .. }) => {
                         self.stream.handle_packet(timestamp, &data, Instant::now(), &mut out);
                     }
                     None => return Ending::Ended,
                 },
-                () = sleep_until(self.stream.poll_timeout().into()) => {
-                    self.stream.handle_timeout(Instant::now(), &mut out);
-                }
                 _ = alive.tick() => self.fanout.tell_alive(self.session.id),
                 () = self.pages.closed() => return Ending::Left,
                 () = stopped(&mut stopping) => return Ending::Ended,
+                () = sleep_until(self.stream.poll_timeout().into()) => {
+                    self.stream.handle_timeout(Instant::now(), &mut out);
+                }
             }
             if out.is_empty() {
                 continue;

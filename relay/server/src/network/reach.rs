@@ -1,6 +1,6 @@
 //! Where browsers are told to reach the relay, and what to do where they do not: in words.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{Listening, host_addresses};
 use crate::options::Announce;
@@ -70,7 +70,7 @@ impl Reach {
 impl Listening {
     /// The port of HTTPS.
     pub(super) fn https_port(&self) -> u16 {
-        self.https.first().map_or(self.media.port(), |https| https.port())
+        self.https.first().map_or_else(|| self.media.port(), SocketAddr::port)
     }
 }
 

@@ -19,6 +19,7 @@ impl Source {
             pinned: matches!(self.origin, Origin::Pinned(_)),
             port: self.port(main),
             announced: announced.map(|heard| ago(heard.at)),
+            announced_for: announced.map(|heard| ago(heard.since)),
             said_goodbye: self.farewell,
             heard: self.heard.map(ago),
             sounded: self.sounded.map(ago),
