@@ -31,7 +31,7 @@ const PLAYBACK = {
 const NOT_LISTENING = { check: "playback", verdict: "unknown", said: "You are not listening here.", remedy: "Press Listen, then look again: more is known then." };
 const TAB = { check: "tab", verdict: "unknown", said: "No page can see whether its tab, the browser or the computer is muted.", remedy: "Look for a crossed-out loudspeaker on this tab, and at the computer’s volume." };
 const NO_WEBRTC = { check: "webrtc", verdict: "trouble", said: "This browser has no WebRTC, or it is switched off.", remedy: "Switch it on, or use another browser: the sound comes by the page’s own connection meanwhile, if that can." };
-const NO_ANSWER = { check: "relay", verdict: "trouble", said: "The relay does not answer.", remedy: "Start it, or ask on its machine what is wrong: soundport doctor." };
+const NO_ANSWER = { check: "relay", verdict: "trouble", said: "The relay does not answer.", remedy: "Start it, or ask on its machine what is wrong: `soundport doctor`." };
 
 const made = (tag, attributes = {}, ...inside) => {
   const element = document.createElement(tag);
@@ -67,16 +67,13 @@ const examine = async (card) => {
   return findings;
 };
 
-/** A command stands behind a colon, and ends with its sentence or with what is said of it. */
-const COMMAND = /(?<=: )((?:docker|ffmpeg|pactl|soundport|ss|tcpdump) .+?)(?=[.;](?:\s|$)|, (?:and|or) | says |$)/;
-
-/** A sentence; a command that ends one is a line to copy, one within stays there. */
+/** A sentence; a command in backquotes that a colon leads to, and that ends it, is a line to copy, and any other stays where it is. */
 const written = (text) => {
-  const parts = text.split(COMMAND);
-  const ends = (index) => /^([.;]|$)/.test(parts[index + 1]);
+  const parts = text.split("`");
+  const isLine = (index) => parts[index - 1].endsWith(": ") && /^([.;]|$)/.test(parts[index + 1] ?? "");
   return parts.map((part, index) => {
-    if (index % 2 === 0) return index && ends(index - 1) ? part.slice(1) : part;
-    if (!ends(index)) return made("code", {}, part);
+    if (index % 2 === 0) return index && isLine(index - 1) ? part.slice(1) : part;
+    if (!isLine(index)) return made("code", {}, part);
     const copy = made("button", { type: "button", class: "button quiet", "data-action": "copy-remedy", "aria-label": `Copy: ${part}` }, "Copy");
     copy.onclick = async () => {
       const done = await navigator.clipboard?.writeText(part).then(() => true, () => false);
@@ -117,10 +114,9 @@ let panels = 0;
 
 /** The button, and the list behind it, in one card. */
 class Panel {
-  constructor(place) {
-    this.place = place;
-    this.card = place.closest(".card");
-    this.details = place.closest("details");
+  constructor(details) {
+    this.details = details;
+    this.card = details.closest(".card");
     this.items = new Map();
     panels += 1;
     const id = `doctor-${panels}`;
@@ -131,7 +127,7 @@ class Panel {
     this.watching = new MutationObserver(() => this.isRead() && this.look());
     this.watching.observe(this.card, { attributes: true, attributeFilter: ["data-state", "data-muted", "data-source-state"] });
     this.button.onclick = () => this.show(this.section.hidden);
-    place.append(this.button, this.section);
+    details.append(made("div", { "data-doctor": "" }, this.button, this.section));
   }
 
   show(shown) {
@@ -153,14 +149,14 @@ class Panel {
   }
 
   isRead() {
-    return this.place.isConnected && this.details.open && !this.section.hidden;
+    return this.details.isConnected && this.details.open && !this.section.hidden;
   }
 
   /** What has not changed stays as it is, with the focus in it; what is above what is read does not grow smaller. */
   draw(findings) {
     const sorted = ORDER.flatMap((verdict) => findings.filter((finding) => finding.verdict === verdict));
     const [worst] = sorted;
-    const words = worst?.verdict === "trouble" ? worst.said : "Nothing was found that keeps this from being heard.";
+    const words = worst?.verdict === "trouble" ? worst.said.replaceAll("`", "") : "Nothing was found that keeps this from being heard.";
     if (this.summary.textContent !== words) this.summary.textContent = words;
     // Who sees the list reads it there.
     this.summary.classList.toggle("unseen", worst?.verdict === "trouble");
@@ -188,13 +184,12 @@ const styled = new Promise((done) => {
 });
 document.head.append(style);
 
-/** Puts the panel into a card's details; where the card is in trouble it is open at once. */
+/** Puts the panel at the end of a card's details; where the card is in trouble it is open at once. */
 const meet = async (details) => {
-  const place = details.querySelector("[data-doctor]");
-  if (!place || !details.open) return;
+  if (!details.open) return;
   await styled;
-  if (!known.has(place)) known.set(place, new Panel(place));
-  const panel = known.get(place);
+  if (!known.has(details)) known.set(details, new Panel(details));
+  const panel = known.get(details);
   const isTroubled = ["failed", "silent", "reconnecting"].includes(panel.card.dataset.state) || "muted" in panel.card.dataset;
   if (isTroubled || !panel.section.hidden) panel.show(true);
 };

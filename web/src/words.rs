@@ -169,9 +169,7 @@ fn failure(failure: &Failure) -> String {
         Failure::NoMedia => "The relay answers, but its sound does not get through.".into(),
         Failure::Unable(words) => words.clone(),
         Failure::NoWebRtc => "This browser cannot receive sound. Use one with WebRTC switched on.".into(),
-        Failure::Blocked => {
-            "No sound comes out: the browser holds it back, or finds no loudspeaker. Press Try again.".into()
-        }
+        Failure::Blocked => "No sound comes out. Press Try again; Details say why.".into(),
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn router(state: State, origins: &[String]) -> Router {
         .merge(ogg::routes(&origins))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::show))
-        .fallback(move |method, uri, headers| page::serve(method, uri, headers, policy))
+        .fallback(move |method, uri, headers| async move { page::serve(&method, &uri, &headers, policy) })
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
         .layer(from_fn(in_time))
         .layer(origins.cors())

@@ -24,8 +24,8 @@ mod files {
 }
 
 /// Answers `GET` for any file of the page, and refuses all but that; `policy` goes with what is shown in a window or a frame.
-pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap, policy: HeaderValue) -> Response {
-    if !matches!(method, Method::GET | Method::HEAD) {
+pub(crate) fn serve(method: &Method, uri: &Uri, headers: &HeaderMap, policy: HeaderValue) -> Response {
+    if !matches!(*method, Method::GET | Method::HEAD) {
         return ([(ALLOW, "GET,HEAD")], Refusal::MethodNotAllowed).into_response();
     }
     let path = match uri.path().trim_start_matches('/') {
@@ -35,7 +35,7 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap, policy: 
     match files::FILES.binary_search_by(|file| file.path.cmp(path)) {
         Ok(index) => {
             let file = &files::FILES[index];
-            let mut response = answer(file, &headers);
+            let mut response = answer(file, headers);
             if file.path.ends_with(".html") {
                 response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
             }

@@ -39,13 +39,12 @@ pub(super) fn details(source: &Source, view: &View, act: &Callback<Act>) -> Html
                 }
                 <div class="way">
                     <dt>{ "Way" }</dt>
-                    <dd data-detail="way">{ way.unwrap_or_else(|| "–".to_owned()) }</dd>
+                    <dd data-detail="way" data-session={view.session.clone()}>{ way.unwrap_or_else(|| "–".to_owned()) }</dd>
                 </div>
             </dl>
             if let Some(hint) = &view.hint {
                 <p class="hint" data-hint="media">{ hint }</p>
             }
-            <div data-doctor="" data-session={view.session.clone()} />
         </details>
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn notices(desk: &Desk, nothing_shown: bool) -> Html {
     if !rtc::abilities().webrtc && !rtc::abilities().stream {
         notices.push(quiet(
             "no-webrtc",
-            "This browser has no WebRTC, so it cannot play. Open this page in another, or switch WebRTC on.",
+            "This browser has no WebRTC. Open this page in another, or switch WebRTC on.",
         ));
     }
     if desk.asks() {
@@ -41,10 +41,7 @@ pub(super) fn notices(desk: &Desk, nothing_shown: bool) -> Html {
         (Link::Up | Link::Looking, _) => {}
     }
     if is_insecure() {
-        notices.push(quiet(
-            "insecure",
-            "Listening works here. To speak into a container, open this page over https.",
-        ));
+        notices.push(quiet("insecure", "Listening works here. To talk, open this page over https."));
     }
     notices.into_iter().collect()
 }
