@@ -34,7 +34,7 @@ pub fn options_table(help: &str, example: &str) -> String {
             text.split(" [default: ").next().unwrap_or_default().split(" [env: ").next().unwrap_or_default();
         let Some(variable) = noted("env").and_then(|name| name.strip_prefix("SOUNDPORT_")) else { continue };
         let key = variable.to_lowercase();
-        let key = key.strip_prefix("ice_").map_or(key.clone(), |rest| format!("ice.{rest}"));
+        let key = key.strip_prefix("ice_").map_or_else(|| key.clone(), |rest| format!("ice.{rest}"));
         let default = noted("default").or_else(|| defaults.get(&key).copied()).unwrap_or_default();
         let default = if default.starts_with("as ") { default.to_owned() } else { code(default) };
         let key = if key == "config" { String::new() } else { code(&key) };

@@ -124,8 +124,11 @@ const ROWS: &[(&str, u16, Ask)] = &[
     ("GET /{file}", 404, |_| get("/nothing.html")),
 ];
 
+/// A method, a status, and what is asked for to be answered so.
+type OfSession = (&'static str, u16, fn(&Session) -> Request);
+
 /// What sessions of listeners and talkers are answered alike, by the session that it is asked of.
-const OF_SESSIONS: &[(&str, u16, fn(&Session) -> Request)] = &[
+const OF_SESSIONS: &[OfSession] = &[
     ("PATCH", 200, |session| patch(session, "*", RESTART)),
     ("PATCH", 204, |session| patch(session, &session.etag, CANDIDATE)),
     ("PATCH", 400, |session| patch(session, &session.etag, "no fragment")),

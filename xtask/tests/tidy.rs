@@ -117,7 +117,7 @@ fn every_link_leads_somewhere() {
     let mut offenders = Vec::new();
     let mut count = 0;
     for (file, text) in &pages {
-        let folder = file.parent().unwrap_or(Path::new(""));
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
         for (index, target) in links(text).filter(|(_, target)| !target.contains("://")) {
             count += 1;
             let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
