@@ -194,7 +194,8 @@ fn greet(plain: &[TcpListener], https: &[TcpListener], rtp_port: u16) {
         "Soundport is ready.\n  On this machine   http://localhost:{}\n  With TLS          https://{}\n  Containers send   RTP to port {rtp_port}",
         port(plain).unwrap_or_default(),
         https.first().and_then(|l| l.local_addr().ok()).map_or_else(String::new, |address| {
-            if address.ip().is_loopback() {
+            // No browser can open `[::]`.
+            if address.ip().is_loopback() || address.ip().is_unspecified() {
                 format!("localhost:{}", address.port())
             } else {
                 address.to_string()
