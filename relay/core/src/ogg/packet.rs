@@ -41,6 +41,9 @@ pub(super) fn silence(samples: u32, is_stereo: bool) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    /// libopus leaves next to nothing in silence, 1e-30 or so, for numbers that fade to zero are slow.
+    const INAUDIBLE: f32 = 1.0e-20;
+
     #[test]
     fn a_packet_of_silence_is_as_long_as_it_is_to_be_and_silent() {
         for stereo in [false, true] {
@@ -50,7 +53,8 @@ mod tests {
                 assert_eq!((samples(&packet), is_stereo(&packet)), (Some(length), stereo));
                 let mut sound = vec![[1.0_f32; 2]; length as usize];
                 decoder.decode_float(&packet, sound.as_flattened_mut(), false).unwrap();
-                assert!(sound.as_flattened().iter().all(|level| *level == 0.0));
+                let peak = sound.as_flattened().iter().fold(0.0_f32, |peak, level| peak.max(level.abs()));
+                assert!(peak < INAUDIBLE, "{length} samples, stereo {stereo}: {peak:e}");
             }
         }
     }
