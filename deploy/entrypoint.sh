@@ -92,7 +92,8 @@ follow() {
 
 . "${SOUNDPORT_SERVER:-/usr/local/lib/soundport/server.sh}"
 check "$@"
-mkdir -p "$folder" 2> /dev/null || fail "$folder cannot be made: mount something writable there (--tmpfs /tmp)."
+mkdir -p "$folder" 2> /dev/null && [ -w "$folder" ] ||
+    fail "Nothing can be written to $folder in this container: mount something writable there (--tmpfs /tmp)."
 start || fail "$server does not start in this container: mend what it says: $(last_words)"
 at=$(address)
 if [ -z "$at" ]; then

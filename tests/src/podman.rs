@@ -11,9 +11,10 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use self::store::Store;
-use crate::{Host, Process, Recorder, Relay, wait_for};
+use crate::{Host, Process, Recorder, Relay, wait_for, wait_until};
 
 const START_LIMIT: Duration = Duration::from_secs(10);
+const SERVER_LIMIT: Duration = Duration::from_secs(30);
 /// What only the containers of one test are to see; podman keeps what runs there.
 const HOLD: &str = "set -e; for folder in containers netns libpod runc crun; do mkdir -p /run/$folder; mount -t tmpfs tmpfs /run/$folder; done; echo ready >&2; while :; do sleep 1; done";
 
@@ -132,11 +133,26 @@ impl Podman {
         command
     }
 
+    /// Waits until a container's audio server has its loudspeaker and its microphone.
+    ///
+    /// # Errors
+    /// When it has not within a while.
+    pub fn wait_server(&self, container: &str) -> Result<()> {
+        let asked = ["sh", "-c", "pactl get-default-sink && pactl get-default-source"];
+        wait_until(&format!("the audio server of {container}"), SERVER_LIMIT, || {
+            let output = self.exec(container, &asked).output()?;
+            Ok(output.stdout == b"out\nmic\n")
+        })
+        .with_context(|| self.log(container).unwrap_or_default())
+        .map(|_| ())
+    }
+
     /// `parec` at a container's microphone.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When there is none, or it cannot be started.
     pub fn parec(&self, container: &str) -> Result<Recorder> {
+        self.wait_server(container)?;
         let parec = [
             "parec",
             "--raw",

@@ -262,6 +262,7 @@ fn is_live(podman: &Podman, sounds: &Sounds, relay: &str, container: &str) -> Re
 
 /// An unmodified `paplay` in a container.
 fn plays(podman: &Podman, sounds: &Sounds, container: &str) -> Result<Process> {
+    podman.wait_server(container)?;
     let raw = ["paplay", "--raw", "--format=s16le", "--rate=48000", "--channels=2"];
     Process::start_from("paplay", &mut podman.exec(container, &raw), File::open(sounds.played())?)
 }
