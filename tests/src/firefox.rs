@@ -3,10 +3,12 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{AudioServer, Process, wait_for};
+use crate::{AudioServer, Process, Recording, wait_for, wait_until};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(20);
@@ -23,6 +25,38 @@ user_pref("app.update.enabled", false);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 "#;
+
+/// Records what the browser itself takes from the microphone, beside what the page does with it.
+const CAPTURE: &str = r#"window.capture = { rate: 0, chunks: [] };
+const module = `registerProcessor("capture", class extends AudioWorkletProcessor {
+  constructor() { super(); this.frames = new Float32Array(4096); this.length = 0; }
+  process([input]) {
+    for (let at = 0; at < 128; at += 1) {
+      this.frames[this.length++] = input[0] ? input[0][at] : 0;
+      this.frames[this.length++] = input[0] ? (input[1] ?? input[0])[at] : 0;
+    }
+    if (this.length === 4096) { this.port.postMessage(this.frames.slice()); this.length = 0; }
+    return true;
+  }
+});`;
+(async () => {
+  const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 2 };
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: raw });
+  const context = new AudioContext();
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([module], { type: "text/javascript" })));
+  const node = new AudioWorkletNode(context, "capture", { channelCount: 2, channelCountMode: "explicit" });
+  node.port.onmessage = ({ data }) => window.capture.chunks.push(data);
+  context.createMediaStreamSource(stream).connect(node);
+  window.capture.rate = context.sampleRate;
+})();"#;
+
+/// The chunks from one on, as 32-bit floats of both channels in turns.
+const CAPTURED: &str = r#"const chunks = window.capture.chunks.slice(arguments[0]);
+let bytes = "";
+for (const chunk of chunks) {
+  for (const byte of new Uint8Array(chunk.buffer)) bytes += String.fromCharCode(byte);
+}
+return [window.capture.rate, btoa(bytes)];"#;
 
 /// Firefox with one tab, whose microphone is that of an audio server; the person says yes. It is killed on drop.
 ///
@@ -96,6 +130,35 @@ impl Firefox {
             return waited.with_context(|| words.to_string());
         }
         waited
+    }
+
+    /// Begins to record what Firefox itself takes from the microphone, and waits until something came.
+    ///
+    /// # Errors
+    /// When nothing does within a while.
+    pub fn capture_microphone(&mut self) -> Result<()> {
+        self.run(CAPTURE, &json!([]))?;
+        wait_until("Firefox to take its microphone", LIMIT, || Ok(self.captured()? > 0)).map(|_| ())
+    }
+
+    /// How much was recorded, to ask later for what came [`since`](Self::captured_since).
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub fn captured(&mut self) -> Result<u64> {
+        self.run("return window.capture.chunks.length", &json!([]))?.as_u64().context("nothing is recorded")
+    }
+
+    /// What Firefox itself took from the microphone since a moment.
+    ///
+    /// # Errors
+    /// As [`Self::captured`].
+    pub fn captured_since(&mut self, moment: u64) -> Result<Recording> {
+        let (rate, encoded): (u32, String) = serde_json::from_value(self.run(CAPTURED, &json!([moment]))?)?;
+        let samples = STANDARD.decode(encoded)?;
+        let sample = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let frames = samples.chunks_exact(8).map(|frame| [sample(frame), sample(&frame[4..])]).collect();
+        Ok(Recording { rate, frames })
     }
 
     /// Runs a script in the page and takes what it returns.
