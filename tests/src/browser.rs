@@ -1,6 +1,7 @@
 //! Chromium as a user has it: autoplay forbidden, real clicks, and an ear at the loudspeaker.
 
 mod card;
+mod doctor;
 mod driver;
 mod frame;
 mod sound;

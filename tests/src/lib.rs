@@ -60,7 +60,7 @@ pub use network::{Container, Network, SAP_PORT};
 pub use nginx::Nginx;
 pub use openapi::OpenApi;
 pub use podman::{Podman, Used};
-pub use process::{Process, Usage};
+pub use process::{Process, Usage, output};
 pub use random::Random;
 pub use recorder::Recorder;
 pub use reference::{http_table, metrics_table, options_table, source_table};

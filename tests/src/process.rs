@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 
@@ -14,6 +14,19 @@ use crate::wait_for;
 /// The kernel's clock ticks in `/proc/<pid>/stat`, the same on every Linux (`sysconf(_SC_CLK_TCK)`).
 const TICKS_PER_SECOND: f64 = 100.0;
 const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a program prints, on both outputs, when all goes well.
+///
+/// # Errors
+/// When it cannot be run, or fails: the text holds what it printed.
+pub fn output(command: &mut Command) -> Result<String> {
+    let program = command.get_program().display().to_string();
+    let output = command.output().with_context(|| format!("Failed to run {program}: is it installed?"))?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    ensure!(output.status.success(), "{program} failed: {text}");
+    Ok(text)
+}
 
 /// A program that a test started; it and what it started are killed on drop, and nothing else.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use soundport_tests::Relay;
+use soundport_tests::{Relay, output};
 
 /// The folder that is packed into, and what is in it.
 struct Packed {
@@ -43,16 +43,6 @@ fn xtask() -> Result<PathBuf> {
         output(Command::new(cargo).args(["build", "--package", "xtask"]))?;
     }
     Ok(program)
-}
-
-/// What a program prints, on both outputs, when all goes well.
-fn output(command: &mut Command) -> Result<String> {
-    let program = command.get_program().display().to_string();
-    let output = command.output().with_context(|| format!("Failed to run {program}: is it installed?"))?;
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    ensure!(output.status.success(), "{program} failed: {text}");
-    Ok(text)
 }
 
 fn holds(text: &str, words: &[&str]) -> Result<()> {

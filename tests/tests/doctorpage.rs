@@ -35,15 +35,15 @@ fn what_the_relay_finds_is_told_with_its_remedy() -> Result<()> {
     let _announcer = Announcer::start(relay.sap(), sleeping)?;
     let browser = Browser::start()?;
     browser.open(&relay.http_url())?;
-    ask_why(&browser, SOURCE)?;
-    let told = trouble(&browser, SOURCE, "zeros")?;
+    browser.ask_why(SOURCE)?;
+    let told = browser.trouble(SOURCE, "zeros")?;
     ensure!(told.contains("zeros") && told.contains("Inside the container"), "it says {told}");
     let first: String =
         browser.run("return document.querySelector('[data-doctor] li').dataset.check", vec![])?;
     ensure!(first == "zeros", "the first that is told is {first}");
 
     drop(sender);
-    let told = trouble(&browser, SOURCE, "packets")?;
+    let told = browser.trouble(SOURCE, "packets")?;
     ensure!(told.contains("pactl load-module module-rtp-send"), "it says {told}");
     let command = "return document.querySelector('[data-check=packets] code').innerText";
     let command: String = browser.run(command, vec![])?;
@@ -54,8 +54,8 @@ fn what_the_relay_finds_is_told_with_its_remedy() -> Result<()> {
     browser.click("[data-check=packets] [data-action=copy-remedy]")?;
     let copied = "return [...document.querySelectorAll('[data-action=copy-remedy]')].some(({ innerText }) => innerText !== 'Copy')";
     wait_until("the copying to be told of", LIMIT, || browser.run(copied, vec![]))?;
-    ask_why(&browser, "kiosk")?;
-    let told = trouble(&browser, "kiosk", "suspended")?;
+    browser.ask_why("kiosk")?;
+    let told = browser.trouble("kiosk", "suspended")?;
     ensure!(told.contains("Play something"), "it says {told}");
     // Figures of the last look are gone, the focus is not.
     let code = "document.querySelector('[data-check=suspended] code')";
@@ -83,22 +83,22 @@ fn what_a_person_did_to_the_page_is_told_there_and_to_the_relay() -> Result<()> 
         browser.wait_state(source, "listening")?;
     }
     relay_knows(&relay, Verdict::Well, "plays")?;
-    ask_why(&browser, SOURCE)?;
-    browser.wait(&found(SOURCE, "playback", "well"))?;
+    browser.ask_why(SOURCE)?;
+    browser.finding(SOURCE, "playback", "well")?;
 
     browser.act(SOURCE, "mute")?;
-    let told = trouble(&browser, SOURCE, "playback")?;
+    let told = browser.trouble(SOURCE, "playback")?;
     ensure!(told.contains("muted here") && told.contains("Press the loudspeaker"), "it says {told}");
     relay_knows(&relay, Verdict::Trouble, "muted")?;
     browser.act(SOURCE, "mute")?;
-    browser.wait(&found(SOURCE, "playback", "well"))?;
+    browser.finding(SOURCE, "playback", "well")?;
     relay_knows(&relay, Verdict::Well, "plays")?;
     browser.act("demo", "solo")?;
-    let told = trouble(&browser, SOURCE, "playback")?;
+    let told = browser.trouble(SOURCE, "playback")?;
     ensure!(told.contains("alone"), "it says {told}");
     relay_knows(&relay, Verdict::Trouble, "solo")?;
     browser.act("demo", "solo")?;
-    browser.wait(&found(SOURCE, "playback", "well"))?;
+    browser.finding(SOURCE, "playback", "well")?;
     relay_knows(&relay, Verdict::Well, "plays")?;
     browser.close()
 }
@@ -123,8 +123,23 @@ fn a_browser_that_holds_sound_back_is_told_there_and_to_the_relay() -> Result<()
     })?;
     browser.wait_state(SOURCE, "failed")?;
     browser.run::<Option<bool>>("document.querySelector('.details').open = true", vec![])?;
-    let told = trouble(&browser, SOURCE, "playback")?;
+    let told = browser.trouble(SOURCE, "playback")?;
     ensure!(told.contains("autoplay") && told.contains("Press Listen"), "it says {told}");
+    browser.close()
+}
+
+#[test]
+fn a_format_that_is_not_read_is_told() -> Result<()> {
+    let _turn = turn();
+    let relay = Relay::start()?;
+    let from = [127, 0, 0, 2].into();
+    let stream = Announced { channels: 12, port: relay.rtp().port(), from, ..Announced::default() };
+    let _announcer = Announcer::start(relay.sap(), stream)?;
+    let browser = Browser::start()?;
+    browser.open(&relay.http_url())?;
+    browser.ask_why("desktop")?;
+    let told = browser.trouble("desktop", "format")?;
+    ensure!(told.contains("12 channels are not read") && told.contains("pcm_s16be"), "it says {told}");
     browser.close()
 }
 
@@ -140,8 +155,8 @@ fn what_a_browser_lacks_is_told() -> Result<()> {
     browser.wait_state(SOURCE, "ready")?;
     browser.act(SOURCE, "listen")?;
     browser.wait_state(SOURCE, "listening")?;
-    ask_why(&browser, SOURCE)?;
-    let told = trouble(&browser, SOURCE, "playback")?;
+    browser.ask_why(SOURCE)?;
+    let told = browser.trouble(SOURCE, "playback")?;
     ensure!(told.contains("no loudspeaker"), "it says {told}");
     relay_knows(&relay, Verdict::Trouble, "no device")?;
 
@@ -150,12 +165,12 @@ fn what_a_browser_lacks_is_told() -> Result<()> {
         json!({ "source": "delete window.RTCPeerConnection" }),
     )?;
     browser.open(&relay.http_url())?;
-    ask_why(&browser, SOURCE)?;
-    let told = trouble(&browser, SOURCE, "webrtc")?;
+    browser.ask_why(SOURCE)?;
+    let told = browser.trouble(SOURCE, "webrtc")?;
     ensure!(told.contains("another browser"), "it says {told}");
 
     relay.kill();
-    let told = trouble(&browser, SOURCE, "relay")?;
+    let told = browser.trouble(SOURCE, "relay")?;
     ensure!(told.contains("soundport doctor"), "it says {told}");
     browser.close()
 }
@@ -179,7 +194,7 @@ fn the_panel_is_used_by_keyboard_and_keeps_still() -> Result<()> {
     );
     browser.run::<Option<bool>>("document.querySelector('.details summary').focus()", vec![])?;
     browser.press(ENTER)?;
-    trouble(&browser, SOURCE, "zeros")?;
+    browser.trouble(SOURCE, "zeros")?;
     let spoken: String =
         browser.run("return document.querySelector('[data-doctor] [role=status]').innerText", vec![])?;
     ensure!(spoken.contains("zeros"), "a screen reader hears {spoken}");
@@ -199,32 +214,6 @@ fn the_panel_is_used_by_keyboard_and_keeps_still() -> Result<()> {
         }
     }
     browser.close()
-}
-
-/// Opens the details of a source, and the panel in them, unless it opened by itself.
-fn ask_why(browser: &Browser, source: &str) -> Result<()> {
-    browser.click(&format!("[data-source='{source}'] .details > summary"))?;
-    let button = format!("[data-source='{source}'] [data-action='doctor']");
-    browser.wait(&button)?;
-    let shown = "return document.querySelector(arguments[0]).getAttribute('aria-expanded') === 'true'";
-    if !browser.run::<bool>(shown, vec![json!(button)])? {
-        browser.click(&button)?;
-    }
-    Ok(())
-}
-
-fn found(source: &str, check: &str, verdict: &str) -> String {
-    format!("[data-source='{source}'] [data-doctor] [data-check='{check}'][data-verdict='{verdict}']")
-}
-
-/// Waits until the panel of `source` names this trouble with a remedy, and returns its words.
-fn trouble(browser: &Browser, source: &str, check: &str) -> Result<String> {
-    let item = found(source, check, "trouble");
-    browser.wait_within(&format!("{item} .remedy"), LIMIT)?;
-    let told: String =
-        browser.run("return document.querySelector(arguments[0]).innerText", vec![json!(item)])?;
-    report(&format!("{check}: {}", told.replace('\n', " ")));
-    Ok(told)
 }
 
 /// What the relay knows of the playback of the source's first listener.

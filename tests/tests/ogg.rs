@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use soundport_api::Encoding;
 use soundport_tests::{
     Answer, Process, Recording, Relay, RelayOptions, Request, Signal, Tolerance, Tone, ToneSender,
-    ToneSenderOptions, best_of_three, long, report, turn, wait_for, wait_until,
+    ToneSenderOptions, best_of_three, long, output, report, turn, wait_for, wait_until,
 };
 use table::{ORIGIN, TalkStage, has, problem};
 
@@ -76,16 +76,6 @@ fn save(url: &str, file: &Path) -> Result<Process> {
         "curl",
         Command::new("curl").args(["--silent", "--show-error", "--output"]).arg(file).arg(url),
     )
-}
-
-/// What a program prints, on both outputs, when all goes well.
-fn output(command: &mut Command) -> Result<String> {
-    let program = command.get_program().display().to_string();
-    let output = command.output().with_context(|| format!("Failed to run {program}: is it installed?"))?;
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    ensure!(output.status.success(), "{program} failed: {text}");
-    Ok(text)
 }
 
 /// Decodes a file with ffmpeg, which must have nothing to say.

@@ -76,6 +76,11 @@ fn a_wrong_secret_is_named_at_start_in_events_and_on_the_page() -> Result<()> {
         let hint = browser.told_hint(SOURCE)?;
         report(&format!("the page says: {hint}"));
         ensure!(hint.contains("secret"), "the page does not name it: {hint}");
+        browser.ask_why(SOURCE)?;
+        let told = browser.trouble(SOURCE, "turn")?;
+        ensure!(told.contains("secret") && told.contains(&coturn.udp()), "the doctor says {told}");
+        let told = browser.finding(SOURCE, "path", "well")?;
+        ensure!(told.contains("last resort"), "the doctor says {told}");
         browser.close()
     })?;
     keeps_secret(relay, WRONG)
