@@ -243,15 +243,16 @@ fn play_through_a_pause() -> Result<()> {
     relay.wait_listeners(SOURCE, 4, LIMIT)?;
     let saved = || -> Result<u64> { Ok(std::fs::metadata(&file)?.len()) };
     let part = Duration::from_secs(if long() { 20 } else { 3 });
+    // With what pages add to packets.
     let plays_on = |what: &str, bytes_per_sec: u64| -> Result<()> {
         let until = saved()? + part.as_secs() * bytes_per_sec;
         wait_for(what, part + LIMIT, || Ok((saved()? >= until).then_some(())))
     };
-    plays_on("sound", 16_000)?;
+    plays_on("sound", 17_000)?;
     sender.pause();
-    plays_on("silence", 12_000)?;
+    plays_on("silence", 13_000)?;
     sender.go_on(Signal::Tones);
-    plays_on("sound again", 16_000)?;
+    plays_on("sound again", 17_000)?;
     let mut complaints = Vec::new();
     for (name, player) in &mut players {
         let ended = player.ended()?;
