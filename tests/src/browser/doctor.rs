@@ -43,8 +43,7 @@ impl Browser {
     /// # Errors
     /// As [`Self::wait_within`].
     pub fn trouble(&self, source: &str, check: &str) -> Result<String> {
-        let item =
-            format!("[data-source='{source}'] [data-doctor] [data-check='{check}'][data-verdict='trouble']");
+        let item = found(source, check, "trouble");
         self.wait_within(&format!("{item} .remedy"), LIMIT)?;
         let told = self.words_of(&item)?;
         report(&format!("{check}: {}", told.replace('\n', " ")));
@@ -54,4 +53,8 @@ impl Browser {
     fn words_of(&self, selector: &str) -> Result<String> {
         self.run("return document.querySelector(arguments[0]).innerText", vec![json!(selector)])
     }
+}
+
+fn found(source: &str, check: &str, verdict: &str) -> String {
+    format!("[data-source='{source}'] [data-doctor] [data-check='{check}'][data-verdict='{verdict}']")
 }
